@@ -1,0 +1,11 @@
+//! The pure core of `bog-agents-daemon`: what a job is, when it is due, what may follow what.
+//!
+//! Nothing here reads a clock, a disk or a network, and nothing is async: every decision is a function of its
+//! arguments. The daemon's workers are thin loops around these functions.
+
+pub mod delivery;
+pub mod event;
+pub mod fire;
+pub mod ids;
+pub mod retry;
+pub mod run;
