@@ -1,0 +1,317 @@
+//! The shapes that travel: what the API answers and the client reads. Times are RFC 3339 in UTC, ids are strings, and an
+//! unknown input field is an error that names it. An old sample of each is checked in and must always load.
+
+use bog_domain::fire::{Cause, Disposition, Tier, TriggerKind};
+use bog_domain::run::{Outcome, RunState, Usage};
+use bog_domain::spec::JobSpec;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
+
+/// A page of a list, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins (`?cursor=`), if there is one.
+    pub next: Option<String>,
+}
+
+/// A job: the fields of its file at the top level, and what the daemon knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// The fields of its file; `id` and `enabled` are always there.
+    pub spec: JobSpec,
+    /// The revision that runs.
+    pub revision: u32,
+    /// What the daemon knows of it.
+    pub state: JobState,
+    /// What may be provided later or is not served by this version.
+    pub warnings: Vec<String>,
+}
+
+/// The fields of [`Job`] that are not the file's.
+const JOB_OWN: [&str; 3] = ["revision", "state", "warnings"];
+
+impl Serialize for Job {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(&self.spec).map_err(serde::ser::Error::custom)?;
+        value["revision"] = self.revision.into();
+        value["state"] = serde_json::to_value(&self.state).map_err(serde::ser::Error::custom)?;
+        value["warnings"] = self.warnings.clone().into();
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Job {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        let [revision, state, warnings] = JOB_OWN.map(|name| fields.remove(name).unwrap_or_default());
+        Ok(Self {
+            revision: serde_json::from_value(revision).map_err(de::Error::custom)?,
+            state: serde_json::from_value(state).map_err(de::Error::custom)?,
+            warnings: serde_json::from_value(warnings).map_err(de::Error::custom)?,
+            spec: serde_json::from_value(fields.into()).map_err(de::Error::custom)?,
+        })
+    }
+}
+
+/// What the daemon knows of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobState {
+    /// Its newest run.
+    pub last_run: Option<String>,
+    /// The next slot of any of its triggers.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_fire_at: Option<Timestamp>,
+    /// Runs it ever had.
+    pub run_count: u64,
+    /// The outcome of its newest finished run.
+    #[schema(value_type = Option<String>)]
+    pub last_outcome: Option<Outcome>,
+    /// What is wrong with a later edit of its file; the revision above goes on running.
+    pub invalid_edit: Option<String>,
+}
+
+/// A fire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Fire {
+    /// Its id.
+    pub id: String,
+    /// The job.
+    pub job_id: String,
+    /// The trigger's id within the job.
+    pub trigger: String,
+    /// The trigger's kind.
+    #[schema(value_type = String)]
+    pub kind: TriggerKind,
+    /// When it was due, or happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub due_at: Timestamp,
+    /// The last slot, where it stands for several.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until_at: Option<Timestamp>,
+    /// How many slots it stands for.
+    pub count: u64,
+    /// When it was written down.
+    #[schema(value_type = String, format = DateTime)]
+    pub seen_at: Timestamp,
+    /// How far its content is trusted.
+    #[schema(value_type = String)]
+    pub tier: Tier,
+    /// How it ended up.
+    #[schema(value_type = String)]
+    pub disposition: Disposition,
+    /// Why.
+    pub reason: Option<String>,
+    /// The run it has or was merged into.
+    pub run_id: Option<String>,
+    /// What makes it unique within its trigger.
+    pub dedupe_key: Option<String>,
+    /// What caused it.
+    #[schema(value_type = Object)]
+    pub cause: Cause,
+    /// The event.
+    pub context: serde_json::Value,
+}
+
+/// A run. In lists `output` holds at most 4 KiB.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// The job.
+    pub job_id: String,
+    /// The job's name when the run was made.
+    pub job_name: String,
+    /// The revision it runs.
+    pub revision: u32,
+    /// The fire it was made for.
+    pub fire_id: String,
+    /// The kind of trigger that fired.
+    #[schema(value_type = String)]
+    pub trigger: TriggerKind,
+    /// Fires merged into it, its own included.
+    pub fires: u32,
+    /// Attempts begun.
+    pub attempt: u32,
+    /// Attempts it may have.
+    pub max_attempts: u32,
+    /// Where it stands.
+    #[schema(value_type = String)]
+    pub state: RunState,
+    /// How it ended.
+    #[schema(value_type = Option<String>)]
+    pub outcome: Option<Outcome>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub queued_at: Timestamp,
+    /// When its first attempt began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+    /// The agent's exit code.
+    pub exit_code: Option<i32>,
+    /// What the agent said.
+    pub output: String,
+    /// Whether it said more than is kept.
+    pub output_truncated: bool,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What it consumed.
+    #[schema(value_type = Object)]
+    pub usage: Usage,
+    /// Outputs that gave up: at most 20, the rest as one `(overflow)`.
+    pub dispatch_errors: Vec<DispatchError>,
+    /// Its deliveries; only where one run is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<Delivery>,
+}
+
+/// An output that gave up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DispatchError {
+    /// The target.
+    pub target: String,
+    /// What went wrong.
+    pub error: String,
+}
+
+/// A delivery of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Delivery {
+    /// Its id.
+    pub id: String,
+    /// The target.
+    pub target: String,
+    /// Where it stands.
+    #[schema(value_type = String)]
+    pub state: bog_domain::delivery::DeliveryState,
+    /// Attempts made.
+    pub attempts: u32,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// The target's receipt.
+    pub receipt: Option<String>,
+}
+
+/// The body of a fire by hand; may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FireByHand {
+    /// What templates see as `event.payload`.
+    #[serde(default)]
+    pub payload: serde_json::Value,
+}
+
+/// What a fire by hand came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fired {
+    /// The run it has or was merged into.
+    pub run_id: Option<String>,
+    /// The fire.
+    pub fire_id: String,
+    /// How it ended up.
+    #[schema(value_type = String)]
+    pub disposition: Disposition,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A slot to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextSlot {
+    /// The trigger.
+    pub trigger: String,
+    /// Its kind.
+    #[schema(value_type = String)]
+    pub kind: TriggerKind,
+    /// When it is due.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// A revision of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Revision {
+    /// Its number, from 1.
+    pub revision: u32,
+    /// `cli`, `api` or `file`.
+    pub author: String,
+    /// When it was saved.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// The job as written then.
+    pub spec: JobSpec,
+}
+
+/// Why a job did or did not run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// The job.
+    pub job_id: String,
+    /// The time that was asked about.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The answer, a sentence a line.
+    pub answer: Vec<String>,
+    /// The fires it is taken from, oldest first.
+    pub fires: Vec<Fire>,
+}
+
+/// How the daemon is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`, `draining` or `degraded`.
+    pub status: String,
+    /// Why it is degraded.
+    pub problems: Vec<String>,
+    /// Its version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Its data folder.
+    pub data_dir: String,
+    /// When it started.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// Active jobs.
+    pub job_count: u64,
+    /// Runs that run.
+    pub running: u64,
+    /// Runs that wait.
+    pub queued: u64,
+    /// Deliveries to be made.
+    pub deliveries_pending: u64,
+    /// How late the scheduler is, in milliseconds; 0 when no slot is overdue.
+    pub scheduler_lag_ms: u64,
+    /// The next slot of any job.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_fire_at: Option<Timestamp>,
+}
+
+/// A new token; the old one is no longer accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NewToken {
+    /// The token.
+    pub token: String,
+}
+
+/// An error (RFC 9457), `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// What kind of error, as a relative reference: `/problems/not-found`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong and what to do.
+    pub detail: String,
+    /// The field that is wrong, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}

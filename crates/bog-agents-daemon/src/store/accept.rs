@@ -1,0 +1,273 @@
+//! Accepting fires: the one durable step between something happening and anything being run.
+
+use super::cancel::replace_runs_of;
+use super::rows::ms;
+use super::{Answer, Store, StoreError};
+use bog_domain::fire::{Cause, Disposition, Reason, TriggerKind};
+use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
+use bog_domain::overlap::{Admission, AdmitPolicy, Load, Overlap, admit};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened for one job.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The fire's id, if it is recorded.
+    pub fire: FireId,
+    /// The run's id, if it gets one.
+    pub run: RunId,
+    /// The job.
+    pub job: JobUid,
+    /// The trigger that fired.
+    pub trigger: TriggerId,
+    /// Its kind.
+    pub kind: TriggerKind,
+    /// When it was due, or happened.
+    pub due_at: Timestamp,
+    /// What makes it unique within its trigger; none: it is never a duplicate.
+    pub dedupe_key: Option<String>,
+    /// What caused it.
+    pub cause: Cause,
+    /// The event, as JSON text.
+    pub context: String,
+    /// Whether the daemon takes no new work.
+    pub draining: bool,
+    /// The answer to be kept for a request that carries a key. Its `response` is filled in here.
+    pub answer: Option<Answer>,
+}
+
+/// What a fire came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The fire.
+    pub fire_id: FireId,
+    /// The run it has or was merged into.
+    pub run_id: Option<RunId>,
+    /// How it ended up.
+    pub disposition: Disposition,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// What accepting came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It was written down.
+    Recorded(Receipt),
+    /// It had been written down before; this is what it came to then.
+    Duplicate(Receipt),
+    /// The key was used before for another request.
+    KeyReused,
+    /// There is no such job or trigger any more.
+    Gone,
+}
+
+impl Store {
+    /// Writes down that something happened, decides what becomes of it, and, where it is to run, makes the run.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it did not happen.
+    pub async fn accept(&self, arrival: Arrival, now: Timestamp) -> Result<Accepted, StoreError> {
+        self.write(move |tx| {
+            crate::failpoint::hit("store.accept");
+            accept(tx, arrival, now)
+        })
+        .await
+    }
+}
+
+/// What accepting needs to know of the job and the trigger.
+struct Target {
+    job_id: String,
+    job_name: String,
+    revision: u32,
+    max_attempts: u32,
+    max_parallel: u32,
+    policy: AdmitPolicy,
+    run_count: u64,
+}
+
+pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Result<Accepted, StoreError> {
+    if let Some(answer) = &arrival.answer
+        && let Some(before) = super::answers::find(tx, &answer.scope, &answer.key)?
+    {
+        let same = before.request == answer.request;
+        return Ok(if same { Accepted::Duplicate(serde_json::from_str(&before.response)?) } else { Accepted::KeyReused });
+    }
+    if let Some(receipt) = duplicate(tx, &arrival)? {
+        return Ok(Accepted::Duplicate(receipt));
+    }
+    let Some(target) = target(tx, &arrival)? else { return Ok(Accepted::Gone) };
+    let waiting = waiting_run(tx, arrival.job)?;
+    let load = load(tx, arrival.job, target.run_count, waiting.is_some())?;
+    let receipt = match admit(&target.policy, &load) {
+        Admission::Run => run(tx, &arrival, &target, now)?,
+        Admission::RunAndCancelRunning => {
+            replace_runs_of(tx, arrival.job, now)?;
+            run(tx, &arrival, &target, now)?
+        }
+        Admission::Coalesce => {
+            let into = waiting.ok_or_else(|| StoreError::Refused("no run to merge a fire into".to_owned()))?;
+            tx.prepare_cached("UPDATE runs SET fires = fires + 1 WHERE id = ?1")?.execute([into.to_string()])?;
+            record(tx, &arrival, &target, (Disposition::Coalesced, None, Some(into)), now)?
+        }
+        Admission::Skip(Reason::Disabled) => merge_or_record(tx, &arrival, &target, now)?,
+        Admission::Skip(reason) => record(tx, &arrival, &target, (Disposition::Skipped, Some(reason), None), now)?,
+        Admission::Refuse(reason) => record(tx, &arrival, &target, (Disposition::Refused, Some(reason), None), now)?,
+    };
+    if let Some(answer) = arrival.answer {
+        let response = serde_json::to_string(&receipt)?;
+        super::answers::keep(tx, &Answer { response, ..answer }, now)?;
+    }
+    Ok(Accepted::Recorded(receipt))
+}
+
+fn duplicate(tx: &Connection, arrival: &Arrival) -> Result<Option<Receipt>, StoreError> {
+    let Some(key) = &arrival.dedupe_key else { return Ok(None) };
+    let sql = "SELECT id, run_id, disposition, reason FROM fires WHERE job_uid = ?1 AND trigger_id = ?2 AND dedupe_key = ?3";
+    let read = |row: &Row<'_>| {
+        Ok(Receipt {
+            fire_id: super::rows::parsed(row, 0)?,
+            run_id: row.get::<_, Option<String>>(1)?.and_then(|id| id.parse().ok()),
+            disposition: super::rows::word(row, 2)?,
+            reason: row.get(3)?,
+        })
+    };
+    let found = tx.prepare_cached(sql)?.query_row(params![arrival.job.to_string(), arrival.trigger.as_str(), key], read);
+    Ok(found.optional()?)
+}
+
+fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreError> {
+    let manual = arrival.kind == TriggerKind::Manual;
+    let sql = "SELECT j.id, j.name, j.revision, j.spec ->> '$.retry.max', j.max_parallel, j.max_queued, j.max_runs, \
+                      j.run_count, j.enabled, CASE WHEN ?3 THEN j.overlap ELSE t.overlap END \
+               FROM jobs j LEFT JOIN triggers t ON t.job_uid = j.uid AND t.id = ?2 \
+               WHERE j.uid = ?1 AND j.deleted_at IS NULL AND (?3 OR t.id IS NOT NULL)";
+    let read = |row: &Row<'_>| {
+        let overlap: Overlap = super::rows::word(row, 9)?;
+        Ok(Target {
+            job_id: row.get(0)?,
+            job_name: row.get(1)?,
+            revision: row.get(2)?,
+            max_attempts: row.get::<_, Option<u32>>(3)?.unwrap_or(0).saturating_add(1),
+            max_parallel: row.get(4)?,
+            run_count: row.get(7)?,
+            policy: AdmitPolicy {
+                overlap,
+                max_parallel: row.get(4)?,
+                max_queued: row.get(5)?,
+                enabled: row.get(8)?,
+                max_runs: row.get(6)?,
+                draining: arrival.draining,
+                manual,
+            },
+        })
+    };
+    let params = params![arrival.job.to_string(), arrival.trigger.as_str(), manual];
+    Ok(tx.prepare_cached(sql)?.query_row(params, read).optional()?)
+}
+
+/// The run that fires can still be merged into: one that waits and has never been claimed.
+fn waiting_run(tx: &Connection, job: JobUid) -> Result<Option<RunId>, StoreError> {
+    let sql = "SELECT id FROM runs WHERE job_uid = ?1 AND state = 'queued' AND attempt = 0 ORDER BY seq DESC LIMIT 1";
+    Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], |row| super::rows::parsed(row, 0)).optional()?)
+}
+
+fn load(tx: &Connection, job: JobUid, run_count: u64, coalesce_target: bool) -> Result<Load, StoreError> {
+    let sql = "SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'queued'), \
+                      count(*) FILTER (WHERE state = 'queued' AND attempt > 0) \
+               FROM runs WHERE state IN ('queued', 'running') AND job_uid = ?1";
+    let read = |row: &Row<'_>| {
+        Ok(Load { running: row.get(0)?, queued: row.get(1)?, retrying: row.get(2)?, run_count, coalesce_target })
+    };
+    Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], read)?)
+}
+
+fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
+    let lane_max = if target.policy.overlap == Overlap::Parallel { target.max_parallel } else { 1 };
+    let sql = "INSERT INTO runs (id, job_uid, job_id, job_name, revision, fire_id, kind, lane_max, state, max_attempts, \
+                                 not_before, queued_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9, ?10, ?10)";
+    tx.prepare_cached(sql)?.execute(params![
+        arrival.run.to_string(),
+        arrival.job.to_string(),
+        target.job_id,
+        target.job_name,
+        target.revision,
+        arrival.fire.to_string(),
+        arrival.kind.as_str(),
+        lane_max,
+        target.max_attempts,
+        ms(now),
+    ])?;
+    tx.prepare_cached("UPDATE jobs SET run_count = run_count + 1 WHERE uid = ?1")?.execute([arrival.job.to_string()])?;
+    record(tx, arrival, target, (Disposition::Run, None, Some(arrival.run)), now)
+}
+
+type Verdict = (Disposition, Option<Reason>, Option<RunId>);
+
+fn record(
+    tx: &Connection,
+    arrival: &Arrival,
+    target: &Target,
+    (disposition, reason, run_id): Verdict,
+    now: Timestamp,
+) -> Result<Receipt, StoreError> {
+    let sql = "INSERT INTO fires (id, job_uid, job_id, trigger_id, kind, due_at, seen_at, disposition, reason, run_id, \
+                                  dedupe_key, cause, depth, context) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    tx.prepare_cached(sql)?.execute(params![
+        arrival.fire.to_string(),
+        arrival.job.to_string(),
+        target.job_id,
+        arrival.trigger.as_str(),
+        arrival.kind.as_str(),
+        ms(arrival.due_at),
+        ms(now),
+        disposition.as_str(),
+        reason.map(Reason::as_str),
+        run_id.map(|id| id.to_string()),
+        arrival.dedupe_key,
+        arrival.cause.fire.map(|id| id.to_string()),
+        arrival.cause.depth,
+        arrival.context,
+    ])?;
+    let reason = reason.map(|reason| reason.as_str().to_owned());
+    Ok(Receipt { fire_id: arrival.fire, run_id, disposition, reason })
+}
+
+/// Consecutive slots of a disabled job are one row with range and count.
+fn merge_or_record(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
+    let verdict = (Disposition::Skipped, Some(Reason::Disabled), None);
+    let scheduled = matches!(arrival.kind, TriggerKind::Cron | TriggerKind::Interval);
+    if scheduled && let Some(fire_id) = extend_range(tx, arrival.job, &arrival.trigger, verdict, (arrival.due_at, 1), now)? {
+        let reason = Some(Reason::Disabled.as_str().to_owned());
+        return Ok(Receipt { fire_id, run_id: None, disposition: Disposition::Skipped, reason });
+    }
+    record(tx, arrival, target, verdict, now)
+}
+
+/// Extends the trigger's newest row by `count` slots up to `until`, if it is of the same disposition and reason.
+pub(super) fn extend_range(
+    tx: &Connection,
+    job: JobUid,
+    trigger: &TriggerId,
+    (disposition, reason, _): Verdict,
+    (until, count): (Timestamp, u64),
+    now: Timestamp,
+) -> Result<Option<FireId>, StoreError> {
+    let sql = "UPDATE fires SET until_at = ?5, count = count + ?6, seen_at = ?7 \
+               WHERE seq = (SELECT max(seq) FROM fires WHERE job_uid = ?1 AND trigger_id = ?2) \
+                 AND disposition = ?3 AND reason IS ?4 RETURNING id";
+    let params = params![
+        job.to_string(),
+        trigger.as_str(),
+        disposition.as_str(),
+        reason.map(Reason::as_str),
+        ms(until),
+        count,
+        ms(now)
+    ];
+    Ok(tx.prepare_cached(sql)?.query_row(params, |row| super::rows::parsed(row, 0)).optional()?)
+}

@@ -1,0 +1,137 @@
+//! Claims: which runs may start, and the durable step that makes one ours before its process is started.
+
+use super::rows::{RUN_COLUMNS, RunRow, ms, optional_time};
+use super::{Store, StoreError};
+use bog_domain::ids::RunId;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+/// A run that may start, and the spec of the revision it runs.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// The run.
+    pub run: RunRow,
+    /// The spec, as JSON text.
+    pub spec: String,
+}
+
+/// A claim on one attempt of a run. Every later write about the attempt carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The run.
+    pub run: RunId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The epoch of the daemon that owns it.
+    pub epoch: u64,
+}
+
+impl Store {
+    /// Runs that may start now, the oldest first, and when the next of the others may.
+    ///
+    /// A job's runs start in order: the first one waits for its retry, and the later ones behind it; those made under
+    /// `parallel` only for a free place.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn ready(&self, now: Timestamp, limit: u32) -> Result<(Vec<Ready>, Option<Timestamp>), StoreError> {
+        self.read(move |tx| Ok((ready(tx, now, limit)?, next_retry(tx, now)?))).await
+    }
+
+    /// Claims the next attempt of a run. `seen` is the run as the attempt was prepared from it: `false` when it has
+    /// changed since, so that the attempt must be prepared again.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing is claimed.
+    pub async fn claim(&self, seen: RunRow, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            crate::failpoint::hit("store.claim");
+            let sql = "UPDATE runs SET state = 'running', attempt = ?2, epoch = ?3, node = 'local', \
+                                       started_at = coalesce(started_at, ?4) \
+                       WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 AND fires = ?5";
+            let id = claim.run.to_string();
+            let claimed =
+                tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now), seen.fires])?;
+            if claimed == 0 {
+                return Ok(false);
+            }
+            tx.prepare_cached("INSERT INTO attempts (run_id, attempt, epoch, started_at) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![id, claim.attempt, claim.epoch, ms(now)])?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Takes over an attempt that an earlier daemon claimed. `false` when it is no longer running.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn adopt(&self, old: Claim, epoch: u64) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let sql = "UPDATE runs SET epoch = ?4 WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
+            let adopted =
+                tx.prepare_cached(sql)?.execute(params![old.run.to_string(), old.attempt, old.epoch, epoch])?;
+            Ok(adopted == 1)
+        })
+        .await
+    }
+
+    /// Gives back an attempt that never began: the run waits again and the attempt costs no retry.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn void(&self, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let sql = "UPDATE runs SET state = 'queued', max_attempts = max_attempts + 1, not_before = ?4 \
+                       WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
+            let id = claim.run.to_string();
+            let voided = tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now)])?;
+            if voided == 1 {
+                let sql = "UPDATE attempts SET finished_at = ?3, error = 'never began' WHERE run_id = ?1 AND attempt = ?2";
+                tx.prepare_cached(sql)?.execute(params![id, claim.attempt, ms(now)])?;
+            }
+            Ok(voided == 1)
+        })
+        .await
+    }
+
+    /// Every run that is claimed, whoever claimed it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn running(&self) -> Result<Vec<Ready>, StoreError> {
+        self.read(|tx| {
+            let sql = format!("{} WHERE r.state = 'running' ORDER BY r.seq", select_ready());
+            read_ready(tx, &sql, params![])
+        })
+        .await
+    }
+}
+
+fn select_ready() -> String {
+    format!("SELECT {RUN_COLUMNS}, v.spec FROM runs r JOIN revisions v ON v.job_uid = r.job_uid AND v.revision = r.revision")
+}
+
+fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {
+    let sql = format!(
+        "WITH busy AS (SELECT job_uid, count(*) AS n FROM runs WHERE state = 'running' GROUP BY job_uid), \
+              first AS (SELECT min(seq) AS seq FROM runs WHERE state = 'queued' AND (lane_max = 1 OR not_before <= ?1) \
+                        GROUP BY job_uid, lane_max) \
+         {} JOIN first ON first.seq = r.seq LEFT JOIN busy ON busy.job_uid = r.job_uid \
+         WHERE r.state = 'queued' AND r.not_before <= ?1 AND coalesce(busy.n, 0) < r.lane_max \
+         ORDER BY r.seq LIMIT ?2",
+        select_ready()
+    );
+    read_ready(tx, &sql, params![ms(now), limit])
+}
+
+fn read_ready(tx: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Ready>, StoreError> {
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query_map(params, |row| Ok(Ready { run: RunRow::read(row)?, spec: row.get(25)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn next_retry(tx: &Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND not_before > ?1";
+    Ok(tx.prepare_cached(sql)?.query_row([ms(now)], |row| optional_time(row, 0))?)
+}

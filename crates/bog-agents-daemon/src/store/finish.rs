@@ -1,0 +1,159 @@
+//! The end of an attempt: its outcome and what follows from it, in one commit.
+
+use super::rows::ms;
+use super::{Claim, OUTPUT_HEAD, Store, StoreError};
+use bog_domain::ids::{DeliveryId, RunId};
+use bog_domain::run::{Outcome, Usage};
+use bog_domain::spec::OutputSpec;
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    /// Whose attempt it is.
+    pub claim: Claim,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The agent's exit code.
+    pub exit_code: Option<i32>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What the agent said.
+    pub output: String,
+    /// Whether it said more than is kept.
+    pub output_truncated: bool,
+    /// What it consumed.
+    pub usage: Usage,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What follows.
+    pub then: Ended,
+}
+
+/// What follows the end of an attempt.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// The run is over; these are its deliveries.
+    Finished(Vec<NewDelivery>),
+    /// The run waits for its next attempt.
+    Retry {
+        /// Not before.
+        not_before: Timestamp,
+    },
+}
+
+/// A delivery to be made.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its position among the job's outputs.
+    pub position: u32,
+    /// The target as written.
+    pub spec: OutputSpec,
+}
+
+impl Store {
+    /// Records the end of an attempt and what follows from it. `false` when the claim is stale or the end was
+    /// recorded before: then nothing changes.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the outcome is still in the attempt's folder.
+    pub async fn finish(&self, end: AttemptEnd) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            crate::failpoint::hit("store.finish");
+            finish(tx, &end)
+        })
+        .await
+    }
+
+    /// The whole kept output of a run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn output(&self, run: RunId) -> Result<Option<String>, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT coalesce(o.output, r.output) FROM runs r LEFT JOIN run_outputs o ON o.run_id = r.id \
+                       WHERE r.id = ?1";
+            let mut statement = tx.prepare_cached(sql)?;
+            let mut rows = statement.query([run.to_string()])?;
+            Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+        })
+        .await
+    }
+}
+
+fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
+    if !end_attempt(tx, end)? {
+        return Ok(false);
+    }
+    let id = end.claim.run.to_string();
+    let sql = "UPDATE attempts SET finished_at = ?3, outcome = ?4, exit_code = ?5, error = ?6 \
+               WHERE run_id = ?1 AND attempt = ?2";
+    tx.prepare_cached(sql)?.execute(params![
+        id,
+        end.claim.attempt,
+        ms(end.finished_at),
+        end.outcome.as_str(),
+        end.exit_code,
+        end.error
+    ])?;
+    if end.output.len() > OUTPUT_HEAD {
+        let sql = "INSERT INTO run_outputs (run_id, output) VALUES (?1, ?2) \
+                   ON CONFLICT DO UPDATE SET output = excluded.output";
+        tx.prepare_cached(sql)?.execute(params![id, end.output])?;
+    }
+    if let Ended::Finished(deliveries) = &end.then {
+        for delivery in deliveries {
+            insert_delivery(tx, end, delivery)?;
+        }
+    }
+    Ok(true)
+}
+
+fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
+    let (state, not_before, finished_at, outcome) = match end.then {
+        Ended::Finished(_) => ("finished", None, Some(ms(end.finished_at)), Some(end.outcome.as_str())),
+        Ended::Retry { not_before } => ("queued", Some(ms(not_before)), None, None),
+    };
+    let sql = "UPDATE runs SET state = ?4, not_before = coalesce(?5, not_before), finished_at = ?6, outcome = ?7, \
+                               exit_code = ?8, error = ?9, output = ?10, output_bytes = ?11, output_truncated = ?12, \
+                               usage = ?13 \
+               WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
+    let changed = tx.prepare_cached(sql)?.execute(params![
+        end.claim.run.to_string(),
+        end.claim.attempt,
+        end.claim.epoch,
+        state,
+        not_before,
+        finished_at,
+        outcome,
+        end.exit_code,
+        end.error,
+        head(&end.output),
+        end.output.len(),
+        end.output_truncated,
+        serde_json::to_string(&end.usage)?,
+    ])?;
+    Ok(changed == 1)
+}
+
+fn insert_delivery(tx: &Connection, end: &AttemptEnd, delivery: &NewDelivery) -> Result<(), StoreError> {
+    let sql = "INSERT INTO deliveries (id, run_id, job_id, position, target, spec, state, next_at, created_at, updated_at) \
+               SELECT ?1, id, job_id, ?3, ?4, ?5, 'pending', ?6, ?6, ?6 FROM runs WHERE id = ?2";
+    tx.prepare_cached(sql)?.execute(params![
+        delivery.id.to_string(),
+        end.claim.run.to_string(),
+        delivery.position,
+        delivery.spec.to_string(),
+        serde_json::to_string(&delivery.spec)?,
+        ms(end.finished_at),
+    ])?;
+    Ok(())
+}
+
+/// The first [`OUTPUT_HEAD`] bytes, cut at a character's edge.
+fn head(output: &str) -> &str {
+    &output[..output.floor_char_boundary(OUTPUT_HEAD)]
+}

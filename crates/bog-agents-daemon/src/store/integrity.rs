@@ -1,0 +1,100 @@
+//! The one invariant checker: what must hold of any database, whatever was killed when. `doctor --deep` and the fault
+//! tests run it.
+
+use super::error::StoreError;
+use super::open::open_reader;
+use std::path::Path;
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// What must hold.
+    pub rule: &'static str,
+    /// The row that breaks it.
+    pub detail: String,
+}
+
+/// Each rule with a query that finds what breaks it; the query's one column says what was found.
+const RULES: [(&str, &str); 12] = [
+    (
+        "every fire with a run has exactly that run in the ledger",
+        "SELECT 'fire ' || f.id || ' points at run ' || f.run_id FROM fires f LEFT JOIN runs r ON r.id = f.run_id \
+         WHERE f.run_id IS NOT NULL AND r.id IS NULL",
+    ),
+    (
+        "a fire has a run if and only if it runs or was merged",
+        "SELECT 'fire ' || id || ' is ' || disposition FROM fires \
+         WHERE (run_id IS NOT NULL) <> (disposition IN ('run', 'coalesced'))",
+    ),
+    (
+        "one fire has at most one run",
+        "SELECT 'fire ' || fire_id || ' has ' || count(*) || ' runs' FROM runs GROUP BY fire_id HAVING count(*) > 1",
+    ),
+    (
+        "every run belongs to a fire that says so",
+        "SELECT 'run ' || r.id FROM runs r LEFT JOIN fires f ON f.id = r.fire_id \
+         WHERE f.id IS NULL OR f.run_id IS NOT r.id OR f.disposition <> 'run'",
+    ),
+    (
+        "a run counts the fires merged into it",
+        "SELECT 'run ' || r.id || ' counts ' || r.fires FROM runs r \
+         WHERE r.fires <> (SELECT count(*) FROM fires f WHERE f.run_id = r.id)",
+    ),
+    (
+        "a finished run has an outcome and an end, and only a finished one has",
+        "SELECT 'run ' || id || ' is ' || state FROM runs \
+         WHERE (state = 'finished') <> (outcome IS NOT NULL) OR (state = 'finished') <> (finished_at IS NOT NULL)",
+    ),
+    (
+        "a running run has an owner and an open attempt",
+        "SELECT 'run ' || r.id FROM runs r LEFT JOIN attempts a ON a.run_id = r.id AND a.attempt = r.attempt \
+         WHERE r.state = 'running' AND (r.epoch IS NULL OR a.run_id IS NULL OR a.finished_at IS NOT NULL)",
+    ),
+    (
+        "a run that is not running has no open attempt",
+        "SELECT 'run ' || r.id || ' attempt ' || a.attempt FROM attempts a JOIN runs r ON r.id = a.run_id \
+         WHERE a.finished_at IS NULL AND (r.state <> 'running' OR a.attempt <> r.attempt)",
+    ),
+    (
+        "only finished runs have deliveries",
+        "SELECT 'delivery ' || d.id FROM deliveries d LEFT JOIN runs r ON r.id = d.run_id \
+         WHERE r.id IS NULL OR r.state <> 'finished'",
+    ),
+    (
+        "a delivery is due if and only if it is not settled",
+        "SELECT 'delivery ' || id || ' is ' || state FROM deliveries \
+         WHERE (next_at IS NOT NULL) <> (state IN ('pending', 'retrying'))",
+    ),
+    (
+        "a trigger belongs to a live job, and has not dealt with slots before it began",
+        "SELECT 'trigger ' || t.id || ' of job ' || t.job_uid FROM triggers t JOIN jobs j ON j.uid = t.job_uid \
+         WHERE j.deleted_at IS NOT NULL OR t.cursor_at < t.activated_at",
+    ),
+    (
+        "every run names a revision that is kept",
+        "SELECT 'run ' || r.id || ' names revision ' || r.revision FROM runs r \
+         LEFT JOIN revisions v ON v.job_uid = r.job_uid AND v.revision = r.revision WHERE v.job_uid IS NULL",
+    ),
+];
+
+/// Checks a database file, without a daemon or beside one.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub fn check(path: &Path) -> Result<Vec<Violation>, StoreError> {
+    let connection = open_reader(path)?;
+    let mut violations = Vec::new();
+    let sound: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if sound != "ok" {
+        violations.push(Violation { rule: "the file is a sound SQLite database", detail: sound });
+    }
+    let snapshot = connection.unchecked_transaction()?;
+    for (rule, sql) in RULES {
+        let mut statement = snapshot.prepare(sql)?;
+        let details = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for detail in details {
+            violations.push(Violation { rule, detail: detail? });
+        }
+    }
+    Ok(violations)
+}

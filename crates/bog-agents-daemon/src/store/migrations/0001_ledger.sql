@@ -1,0 +1,153 @@
+-- Times are milliseconds since 1970 (UTC); ids are UUID text; documents are JSON text.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    uid          TEXT PRIMARY KEY,
+    id           TEXT NOT NULL,
+    revision     INTEGER NOT NULL,
+    name         TEXT NOT NULL,
+    spec         TEXT NOT NULL,
+    enabled      INTEGER NOT NULL,
+    overlap      TEXT NOT NULL,
+    max_parallel INTEGER NOT NULL,
+    max_queued   INTEGER NOT NULL,
+    max_runs     INTEGER NOT NULL,
+    run_count    INTEGER NOT NULL DEFAULT 0,
+    hash         TEXT NOT NULL,
+    stamp        TEXT NOT NULL,
+    invalid      TEXT,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    deleted_at   INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX jobs_live ON jobs (id) WHERE deleted_at IS NULL;
+
+CREATE TABLE revisions (
+    job_uid    TEXT NOT NULL REFERENCES jobs (uid),
+    revision   INTEGER NOT NULL,
+    author     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    spec       TEXT NOT NULL,
+    PRIMARY KEY (job_uid, revision)
+) STRICT, WITHOUT ROWID;
+
+-- What each trigger remembers. Everything up to and including cursor_at has been dealt with.
+CREATE TABLE triggers (
+    job_uid      TEXT NOT NULL REFERENCES jobs (uid),
+    id           TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    overlap      TEXT NOT NULL,
+    definition   TEXT NOT NULL,
+    activated_at INTEGER NOT NULL,
+    cursor_at    INTEGER NOT NULL,
+    next_at      INTEGER,
+    PRIMARY KEY (job_uid, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX triggers_next ON triggers (next_at) WHERE next_at IS NOT NULL;
+
+CREATE TABLE fires (
+    seq         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    job_uid     TEXT NOT NULL REFERENCES jobs (uid),
+    job_id      TEXT NOT NULL,
+    trigger_id  TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    due_at      INTEGER NOT NULL,
+    until_at    INTEGER,
+    count       INTEGER NOT NULL DEFAULT 1,
+    seen_at     INTEGER NOT NULL,
+    disposition TEXT NOT NULL,
+    reason      TEXT,
+    run_id      TEXT,
+    dedupe_key  TEXT,
+    cause       TEXT,
+    depth       INTEGER NOT NULL DEFAULT 0,
+    context     TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX fires_identity ON fires (job_uid, trigger_id, dedupe_key) WHERE dedupe_key IS NOT NULL;
+CREATE INDEX fires_job ON fires (job_uid, trigger_id, seq);
+CREATE INDEX fires_run ON fires (run_id) WHERE run_id IS NOT NULL;
+
+CREATE TABLE runs (
+    seq              INTEGER PRIMARY KEY,
+    id               TEXT NOT NULL UNIQUE,
+    job_uid          TEXT NOT NULL REFERENCES jobs (uid),
+    job_id           TEXT NOT NULL,
+    job_name         TEXT NOT NULL,
+    revision         INTEGER NOT NULL,
+    fire_id          TEXT NOT NULL,
+    kind             TEXT NOT NULL,
+    lane_max         INTEGER NOT NULL,
+    fires            INTEGER NOT NULL DEFAULT 1,
+    state            TEXT NOT NULL,
+    attempt          INTEGER NOT NULL DEFAULT 0,
+    max_attempts     INTEGER NOT NULL,
+    node             TEXT,
+    epoch            INTEGER,
+    not_before       INTEGER NOT NULL,
+    queued_at        INTEGER NOT NULL,
+    started_at       INTEGER,
+    finished_at      INTEGER,
+    cancel           TEXT,
+    outcome          TEXT,
+    exit_code        INTEGER,
+    output           TEXT NOT NULL DEFAULT '',
+    output_bytes     INTEGER NOT NULL DEFAULT 0,
+    output_truncated INTEGER NOT NULL DEFAULT 0,
+    error            TEXT,
+    usage            TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX runs_job ON runs (job_uid, seq);
+CREATE INDEX runs_active ON runs (state, job_uid, lane_max, seq) WHERE state IN ('queued', 'running');
+
+-- Outputs longer than the head kept in runs.output.
+CREATE TABLE run_outputs (
+    run_id TEXT PRIMARY KEY,
+    output TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE attempts (
+    run_id      TEXT NOT NULL,
+    attempt     INTEGER NOT NULL,
+    epoch       INTEGER NOT NULL,
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    outcome     TEXT,
+    exit_code   INTEGER,
+    error       TEXT,
+    PRIMARY KEY (run_id, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    seq        INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    run_id     TEXT NOT NULL,
+    job_id     TEXT NOT NULL,
+    position   INTEGER NOT NULL,
+    target     TEXT NOT NULL,
+    spec       TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    next_at    INTEGER,
+    intent     TEXT,
+    error      TEXT,
+    receipt    TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    UNIQUE (run_id, position)
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (next_at) WHERE next_at IS NOT NULL;
+
+-- Answers already given, for requests that carry an Idempotency-Key.
+CREATE TABLE answers (
+    scope      TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    request    TEXT NOT NULL,
+    response   TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (scope, key)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,95 @@
+//! The store: what has been promised and what has happened, in one SQLite file.
+//!
+//! Operations are intents (`accept`, `claim`, `finish`, ...), one file each, and each is one durable step: it returns
+//! once it is on disk. The store has no clock and makes no ids: both come with the call. It decides nothing itself;
+//! the decisions are `bog-domain`'s.
+
+mod accept;
+mod answers;
+mod cancel;
+mod claim;
+mod deliver;
+mod epoch;
+mod error;
+mod finish;
+mod integrity;
+mod open;
+mod query;
+mod reader;
+mod rows;
+mod save_job;
+mod slots;
+mod writer;
+
+pub use accept::{Accepted, Arrival, Receipt};
+pub use answers::Answer;
+pub use cancel::Cancelled;
+pub use claim::{Claim, Ready};
+pub use deliver::DueDelivery;
+pub use epoch::Epoch;
+pub use error::StoreError;
+pub use finish::{AttemptEnd, Ended, NewDelivery};
+pub use integrity::{Violation, check};
+pub use open::OpenError;
+pub use query::{Counts, FireFilter, Page, RunFilter};
+pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
+pub use save_job::{FileState, NewTrigger, SaveJob, Saved};
+pub use slots::{Advance, DueTrigger};
+pub use writer::OnCommit;
+
+use reader::Readers;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use writer::Writer;
+
+/// Bytes of a run's output kept in its row, for lists; the whole stands beside it.
+pub const OUTPUT_HEAD: usize = 4096;
+
+/// The way to the database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+}
+
+/// What opening gives.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Where a damaged predecessor was put, and what was wrong with it.
+    pub quarantined: Option<(PathBuf, String)>,
+    /// Ends once every clone of the store is gone and all it was given is on disk.
+    pub writer: std::thread::JoinHandle<()>,
+}
+
+impl Store {
+    /// Opens the database at `path`, making it where there is none.
+    ///
+    /// # Errors
+    /// A newer schema, or a file that cannot be opened or made. A damaged file is no error: it is set aside.
+    pub fn open(path: &Path, on_commit: OnCommit) -> Result<Opened, OpenError> {
+        let failed = |error: StoreError| OpenError::Failed { path: path.to_owned(), error };
+        let opened = open::open(path)?;
+        let readers = Readers::open(path).map_err(failed)?;
+        let (writer, thread) = Writer::start(opened.connection, on_commit)
+            .map_err(|error| failed(StoreError::Unavailable(error.to_string())))?;
+        Ok(Opened { store: Self { writer, readers }, quarantined: opened.quarantined, writer: thread })
+    }
+
+    async fn write<T, F>(&self, operation: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.write(operation).await
+    }
+
+    async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.read(query).await
+    }
+}

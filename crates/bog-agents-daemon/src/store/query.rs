@@ -1,0 +1,247 @@
+//! Lists and single rows, for people and programs.
+
+use super::rows::{FIRE_COLUMNS, FireRow, JOB_COLUMNS, JobRow, RUN_COLUMNS, RevisionRow, RunRow, Seq, ms};
+use super::{Store, StoreError};
+use bog_domain::delivery::DeliveryState;
+use bog_domain::fire::Disposition;
+use bog_domain::ids::{FireId, JobId, JobUid, RunId};
+use bog_domain::run::{Outcome, RunState};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// A page of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Seq>,
+}
+
+/// Which runs to list. Everything that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this job.
+    pub job: Option<JobId>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// With this outcome.
+    pub outcome: Option<Outcome>,
+    /// Queued at or after.
+    pub since: Option<Timestamp>,
+    /// Queued before.
+    pub until: Option<Timestamp>,
+}
+
+/// Which fires to list. Everything that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct FireFilter {
+    /// Of this job.
+    pub job: Option<JobId>,
+    /// With this disposition.
+    pub disposition: Option<Disposition>,
+    /// Due at or after, or, for a row that stands for several slots, its last.
+    pub since: Option<Timestamp>,
+    /// Due before.
+    pub until: Option<Timestamp>,
+}
+
+/// Figures for health and metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Active jobs.
+    pub jobs: u64,
+    /// Jobs with an invalid edit.
+    pub invalid_edits: u64,
+    /// Runs that wait.
+    pub queued: u64,
+    /// Runs that run.
+    pub running: u64,
+    /// Deliveries that are to be made, by state.
+    pub deliveries: Vec<(DeliveryState, u64)>,
+    /// The most overdue slot that has not been recorded.
+    pub next_slot: Option<Timestamp>,
+}
+
+impl Store {
+    /// Active jobs by id, after `after`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn jobs(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!("SELECT {JOB_COLUMNS} FROM jobs j WHERE j.deleted_at IS NULL AND j.id > ?1 ORDER BY j.id LIMIT ?2");
+            let mut statement = tx.prepare_cached(&sql)?;
+            let after = after.map(String::from).unwrap_or_default();
+            let rows = statement.query_map(params![after, limit], JobRow::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// A job's revisions, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn revisions(&self, job: JobUid) -> Result<Vec<RevisionRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT revision, author, created_at, spec FROM revisions WHERE job_uid = ?1 ORDER BY revision DESC";
+            let mut statement = tx.prepare_cached(sql)?;
+            let rows = statement.query_map([job.to_string()], RevisionRow::read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        self.read(move |tx| run(tx, id)).await
+    }
+
+    /// The newest finished run of a job before the run `before`: what its templates call `last_run`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn last_run(&self, job: JobUid, before: Seq) -> Result<Option<RunRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!(
+                "SELECT {RUN_COLUMNS} FROM runs r WHERE r.job_uid = ?1 AND r.seq < ?2 AND r.state = 'finished' \
+                 ORDER BY r.seq DESC LIMIT 1"
+            );
+            let found = tx.prepare_cached(&sql)?.query_row(params![job.to_string(), before], RunRow::read);
+            Ok(found.optional()?)
+        })
+        .await
+    }
+
+    /// Runs, newest first, from before `cursor`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn runs(&self, filter: RunFilter, cursor: Option<Seq>, limit: u32) -> Result<Page<RunRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!(
+                "SELECT {RUN_COLUMNS} FROM runs r \
+                 WHERE r.seq < ?1 AND (?2 IS NULL OR r.job_uid IN (SELECT uid FROM jobs WHERE id = ?2)) \
+                   AND (?3 IS NULL OR r.state = ?3) AND (?4 IS NULL OR r.outcome = ?4) \
+                   AND (?5 IS NULL OR r.queued_at >= ?5) AND (?6 IS NULL OR r.queued_at < ?6) \
+                 ORDER BY r.seq DESC LIMIT ?7"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let params = params![
+                cursor.unwrap_or(Seq::MAX),
+                filter.job.map(String::from),
+                filter.state.map(RunState::as_str),
+                filter.outcome.map(Outcome::as_str),
+                filter.since.map(ms),
+                filter.until.map(ms),
+                limit + 1,
+            ];
+            let rows = statement.query_map(params, RunRow::read)?.collect::<Result<Vec<_>, _>>()?;
+            Ok(page(rows, limit, |row| row.seq))
+        })
+        .await
+    }
+
+    /// Fires, newest first, from before `cursor`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn fires(&self, filter: FireFilter, cursor: Option<Seq>, limit: u32) -> Result<Page<FireRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!(
+                "SELECT {FIRE_COLUMNS} FROM fires \
+                 WHERE seq < ?1 AND (?2 IS NULL OR job_uid IN (SELECT uid FROM jobs WHERE id = ?2)) \
+                   AND (?3 IS NULL OR disposition = ?3) \
+                   AND (?4 IS NULL OR coalesce(until_at, due_at) >= ?4) AND (?5 IS NULL OR due_at < ?5) \
+                 ORDER BY seq DESC LIMIT ?6"
+            );
+            let mut statement = tx.prepare_cached(&sql)?;
+            let params = params![
+                cursor.unwrap_or(Seq::MAX),
+                filter.job.map(String::from),
+                filter.disposition.map(Disposition::as_str),
+                filter.since.map(ms),
+                filter.until.map(ms),
+                limit + 1,
+            ];
+            let rows = statement.query_map(params, FireRow::read)?.collect::<Result<Vec<_>, _>>()?;
+            Ok(page(rows, limit, |row| row.seq))
+        })
+        .await
+    }
+
+    /// A fire.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn fire(&self, id: FireId) -> Result<Option<FireRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!("SELECT {FIRE_COLUMNS} FROM fires WHERE id = ?1");
+            Ok(tx.prepare_cached(&sql)?.query_row([id.to_string()], FireRow::read).optional()?)
+        })
+        .await
+    }
+
+    /// The fires that a run has or that were merged into it, oldest first; the newest `limit` of them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn fires_of(&self, run: RunId, limit: u32) -> Result<Vec<FireRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!("SELECT {FIRE_COLUMNS} FROM fires WHERE run_id = ?1 ORDER BY seq DESC LIMIT ?2");
+            let mut statement = tx.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![run.to_string(), limit], FireRow::read)?;
+            let mut fires = rows.collect::<Result<Vec<_>, _>>()?;
+            fires.reverse();
+            Ok(fires)
+        })
+        .await
+    }
+
+    /// Figures for health and metrics.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.read(counts).await
+    }
+}
+
+pub(super) fn run(tx: &Connection, id: RunId) -> Result<Option<RunRow>, StoreError> {
+    let sql = format!("SELECT {RUN_COLUMNS} FROM runs r WHERE r.id = ?1");
+    Ok(tx.prepare_cached(&sql)?.query_row([id.to_string()], RunRow::read).optional()?)
+}
+
+pub(super) fn job(tx: &Connection, which: &str, value: &str) -> Result<Option<JobRow>, StoreError> {
+    let sql = format!("SELECT {JOB_COLUMNS} FROM jobs j WHERE {which}");
+    Ok(tx.prepare_cached(&sql)?.query_row([value], JobRow::read).optional()?)
+}
+
+fn page<T>(mut items: Vec<T>, limit: u32, seq: impl Fn(&T) -> Seq) -> Page<T> {
+    let limit = limit as usize;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(seq) } else { None };
+    Page { items, next }
+}
+
+fn counts(tx: &Connection) -> Result<Counts, StoreError> {
+    let one = |sql: &str| -> Result<u64, StoreError> { Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?) };
+    let sql = "SELECT state, count(*) FROM deliveries WHERE next_at IS NOT NULL GROUP BY state";
+    let mut statement = tx.prepare_cached(sql)?;
+    let deliveries = statement.query_map([], |row| Ok((super::rows::word(row, 0)?, row.get(1)?)))?;
+    Ok(Counts {
+        jobs: one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL")?,
+        invalid_edits: one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL AND invalid IS NOT NULL")?,
+        queued: one("SELECT count(*) FROM runs WHERE state = 'queued'")?,
+        running: one("SELECT count(*) FROM runs WHERE state = 'running'")?,
+        deliveries: deliveries.collect::<Result<_, _>>()?,
+        next_slot: tx
+            .prepare_cached("SELECT min(next_at) FROM triggers WHERE next_at IS NOT NULL")?
+            .query_row([], |row| super::rows::optional_time(row, 0))?,
+    })
+}

@@ -1,0 +1,127 @@
+//! The one writer: a thread that owns the only read-write connection and commits what arrives together together.
+//!
+//! Each operation runs in its own savepoint, so one that fails takes nothing else with it, and is answered only after
+//! the commit it is part of is on disk. An operation runs to its end even when its caller has gone away: a caller that
+//! is cancelled half way must not undo what it may already have told someone.
+
+use super::error::StoreError;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Operations committed together at most: bounds how long the first waits for the last.
+const MAX_GROUP: usize = 128;
+
+/// Operations that may wait for the writer; further callers wait before they have promised anything.
+const MAX_WAITING: usize = 4096;
+
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Takes the connection, or why there is none; returns its own failure, if any, and how to answer its caller.
+type Operation = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Option<StoreError>, Answer) + Send>;
+
+/// Told of every commit: how long it took and how many operations it held.
+pub type OnCommit = Box<dyn Fn(Duration, usize) + Send>;
+
+/// The way in to the writer thread.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    operations: mpsc::Sender<Operation>,
+}
+
+impl Writer {
+    /// Starts the writer thread. It ends when the last handle is dropped and everything sent has been committed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "SQLite blocks; the writer is the one thread of ours, and it lives as long as the store"
+    )]
+    pub(super) fn start(connection: Connection, on_commit: OnCommit) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let (operations, inbox) = mpsc::channel(MAX_WAITING);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write_all(connection, inbox, &on_commit))?;
+        Ok((Self { operations }, thread))
+    }
+
+    /// Runs one operation and returns once it is on disk.
+    pub(super) async fn write<T, F>(&self, operation: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let operation: Operation = Box::new(move |connection| {
+            let result = connection.and_then(|connection| in_savepoint(connection, operation));
+            let failure = result.as_ref().err().cloned();
+            // The caller may have gone away; the operation stands all the same.
+            let answer: Answer = Box::new(move |committed| drop(answer.send(committed.and(result))));
+            (failure, answer)
+        });
+        self.operations.send(operation).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn write_all(mut connection: Connection, mut inbox: mpsc::Receiver<Operation>, on_commit: &OnCommit) {
+    while let Some(first) = inbox.blocking_recv() {
+        let begun = Instant::now();
+        let mut answers = Vec::new();
+        let committed = commit_group(&mut connection, first, &mut inbox, &mut answers);
+        on_commit(begun.elapsed(), answers.len());
+        for answer in answers {
+            answer(committed.clone());
+        }
+    }
+}
+
+fn commit_group(
+    connection: &mut Connection,
+    first: Operation,
+    inbox: &mut mpsc::Receiver<Operation>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreError> {
+    let transaction = match Transaction::new(connection, TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            let error = StoreError::from(error);
+            answers.push(first(Err(error.clone())).1);
+            return Err(error);
+        }
+    };
+    let mut next = Some(first);
+    while let Some(operation) = next {
+        let (failure, answer) = operation(Ok(&transaction));
+        answers.push(answer);
+        if transaction.is_autocommit() {
+            // A full disk or an I/O error made SQLite roll the whole transaction back: none of the group happened.
+            return Err(failure.unwrap_or(StoreError::Full));
+        }
+        next = if answers.len() < MAX_GROUP { inbox.try_recv().ok() } else { None };
+    }
+    crate::failpoint::hit("store.before_commit");
+    transaction.commit().map_err(StoreError::from)?;
+    crate::failpoint::hit("store.after_commit");
+    Ok(())
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    operation: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    run(connection, "SAVEPOINT op")?;
+    let result = operation(connection);
+    match &result {
+        Ok(_) => run(connection, "RELEASE op")?,
+        // After a full disk there may be no transaction left to roll back.
+        Err(_) if connection.is_autocommit() => {}
+        Err(_) => {
+            run(connection, "ROLLBACK TO op")?;
+            run(connection, "RELEASE op")?;
+        }
+    }
+    result
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}

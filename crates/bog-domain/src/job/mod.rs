@@ -1,0 +1,194 @@
+//! A valid job. [`JobSpec`] becomes [`Job`] here and nowhere else; nothing downstream checks again.
+
+mod agent;
+mod limits;
+mod names;
+mod output;
+mod trigger;
+
+pub use agent::Agent;
+pub use limits::Limits;
+pub use output::Output;
+pub use trigger::{Timing, Trigger};
+
+use crate::error::SpecError;
+use crate::ids::JobId;
+use crate::overlap::Overlap;
+use crate::retry::RetryPolicy;
+use crate::run::OnInterrupt;
+use crate::spec::JobSpec;
+use crate::template::Template;
+use std::time::Duration;
+
+/// What a job gets where it says nothing; from the daemon's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    /// IANA zone of cron triggers.
+    pub timezone: String,
+    /// What a run may consume.
+    pub limits: Limits,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { timezone: "UTC".to_owned(), limits: Limits::default() }
+    }
+}
+
+/// Runs of a job that may wait, where it does not say.
+pub const DEFAULT_MAX_QUEUED: u32 = 1000;
+
+/// Runs of a job at the same time under `overlap: parallel`, where it does not say.
+pub const DEFAULT_MAX_PARALLEL: u32 = 4;
+
+/// A valid job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Its name for people: the id where it has none.
+    pub name: String,
+    /// What the agent is asked.
+    pub prompt: Option<Template>,
+    /// Who does the work.
+    pub agent: Agent,
+    /// The built-in agent's model.
+    pub model: Option<String>,
+    /// Where the agent works, as written: `~` not yet expanded.
+    pub working_dir: Option<String>,
+    /// What fires it, besides a person.
+    pub triggers: Vec<Trigger>,
+    /// Where the result goes, in the order written.
+    pub outputs: Vec<Output>,
+    /// The overlap policy of fires by hand.
+    pub manual_overlap: Overlap,
+    /// Runs of this job at the same time: 1, unless one of its policies is `parallel`.
+    pub max_parallel: u32,
+    /// Runs of this job that may wait.
+    pub max_queued: u32,
+    /// Attempts after a failed one.
+    pub retry: RetryPolicy,
+    /// What to do with an interrupted run.
+    pub on_interrupt: OnInterrupt,
+    /// What a run may consume.
+    pub limits: Limits,
+    /// Names of environment variables passed to the agent.
+    pub env: Vec<String>,
+    /// Names of environment variables passed to the agent whose values are masked.
+    pub secrets: Vec<String>,
+    /// Runs after which the job takes no more fires; 0 means no end.
+    pub max_runs: u64,
+    /// Whether its triggers fire.
+    pub enabled: bool,
+}
+
+impl Job {
+    /// Checks a job as written.
+    ///
+    /// # Errors
+    /// The first field that is wrong, with what is allowed. Positions are the caller's to add
+    /// ([`SpecError::located_in`]).
+    pub fn parse(id: JobId, spec: &JobSpec, defaults: &Defaults) -> Result<Self, SpecError> {
+        check_id(&id, spec)?;
+        let triggers = trigger::parse_all(spec, defaults)?;
+        let agent = Agent::parse(spec)?;
+        let known = names::known(&triggers);
+        let prompt = spec.prompt.as_deref().map(|text| names::template("prompt", text, &known)).transpose()?;
+        if prompt.is_none() && !matches!(agent, Agent::Command(_)) {
+            return Err(SpecError::new("prompt", "missing: an agent needs one; only `agent: {command: [...]}` can do without"));
+        }
+        agent.check_arguments(&known)?;
+        let manual_overlap = spec.overlap.unwrap_or(Overlap::Queue);
+        Ok(Self {
+            name: spec.name.clone().unwrap_or_else(|| id.to_string()),
+            prompt,
+            model: spec.model.clone(),
+            working_dir: working_dir(spec)?,
+            outputs: output::parse_all(spec, &known)?,
+            max_parallel: max_parallel(spec, manual_overlap, &triggers)?,
+            max_queued: at_least_one("max_queued", spec.max_queued, DEFAULT_MAX_QUEUED)?,
+            retry: retry(spec),
+            on_interrupt: spec.on_interrupt.unwrap_or(agent.default_on_interrupt()),
+            limits: Limits::parse(spec, &defaults.limits)?,
+            env: env_names("env", &spec.env)?,
+            secrets: env_names("secrets", &spec.secrets)?,
+            max_runs: spec.max_runs.unwrap_or(0),
+            enabled: spec.enabled.unwrap_or(true),
+            id,
+            agent,
+            triggers,
+            manual_overlap,
+        })
+    }
+
+    /// What may be provided later or is not served by this version: said at save, never an error.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let agent = self.agent.warning();
+        let triggers = self.triggers.iter().filter_map(Trigger::warning);
+        let outputs = self.outputs.iter().filter_map(Output::warning);
+        agent.into_iter().chain(triggers).chain(outputs).collect()
+    }
+
+    /// The trigger of an id.
+    #[must_use]
+    pub fn trigger(&self, id: &crate::ids::TriggerId) -> Option<&Trigger> {
+        self.triggers.iter().find(|trigger| &trigger.id == id)
+    }
+}
+
+fn check_id(id: &JobId, spec: &JobSpec) -> Result<(), SpecError> {
+    match spec.id.as_deref() {
+        Some(written) if written != id.as_str() => {
+            let message = format!("`{written}` is not the file's name, `{id}`: make them the same, or leave `id` out");
+            Err(SpecError::new("id", message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn working_dir(spec: &JobSpec) -> Result<Option<String>, SpecError> {
+    let of_features = spec.features.as_ref().and_then(|features| features.working_dir.clone());
+    let Some(dir) = spec.working_dir.clone().or(of_features) else { return Ok(None) };
+    if dir.starts_with('/') || dir == "~" || dir.starts_with("~/") || std::path::Path::new(&dir).is_absolute() {
+        return Ok(Some(dir));
+    }
+    let message = format!("`{dir}` is relative: write an absolute folder, or one that begins with `~/`");
+    Err(SpecError::new("working_dir", message))
+}
+
+fn retry(spec: &JobSpec) -> RetryPolicy {
+    let written = spec.retry.unwrap_or_default();
+    let backoff = written.backoff.map_or(Duration::from_secs(10), crate::units::Span::duration);
+    RetryPolicy { max_retries: written.max.unwrap_or(0), backoff }
+}
+
+fn at_least_one(field: &str, written: Option<u32>, default: u32) -> Result<u32, SpecError> {
+    match written {
+        Some(0) => Err(SpecError::new(field, "`0` is not allowed: at least 1")),
+        Some(number) => Ok(number),
+        None => Ok(default),
+    }
+}
+
+fn max_parallel(spec: &JobSpec, manual: Overlap, triggers: &[Trigger]) -> Result<u32, SpecError> {
+    let written = at_least_one("max_parallel", spec.max_parallel, DEFAULT_MAX_PARALLEL)?;
+    let parallel = manual == Overlap::Parallel || triggers.iter().any(|trigger| trigger.overlap == Overlap::Parallel);
+    Ok(if parallel { written } else { 1 })
+}
+
+fn env_names(field: &str, names: &[String]) -> Result<Vec<String>, SpecError> {
+    for (index, name) in names.iter().enumerate() {
+        let good = !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !good {
+            let message = format!(
+                "`{name}` is not the name of an environment variable: letters, digits and `_`, for example `GITHUB_TOKEN`; \
+                 values never stand in a job"
+            );
+            return Err(SpecError::new(format!("{field}[{index}]"), message));
+        }
+    }
+    Ok(names.to_vec())
+}

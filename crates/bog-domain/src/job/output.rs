@@ -1,0 +1,87 @@
+//! Where a run's result goes.
+
+use super::names::{Known, template};
+use crate::delivery::DeliveryPolicy;
+use crate::error::SpecError;
+use crate::run::Outcome;
+use crate::spec::{DeliverWhen, JobSpec, OutputSpec};
+
+/// One output of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// As written, every template in it checked.
+    pub spec: OutputSpec,
+    /// How often and how long it is tried.
+    pub policy: DeliveryPolicy,
+}
+
+pub(super) fn parse_all(spec: &JobSpec, known: &Known) -> Result<Vec<Output>, SpecError> {
+    spec.outputs.iter().enumerate().map(|(index, output)| Output::parse(index, output, known)).collect()
+}
+
+impl Output {
+    fn parse(index: usize, spec: &OutputSpec, known: &Known) -> Result<Self, SpecError> {
+        let field = |name: &str| format!("outputs[{index}].{name}");
+        if let Some(text) = spec.template() {
+            template(&field("template"), text, known)?;
+        }
+        match spec {
+            OutputSpec::File(file) => {
+                if file.path.trim().is_empty() {
+                    return Err(SpecError::new(field("path"), "empty: name a file, for example `~/reports/{{ job.id }}.md`"));
+                }
+                template(&field("path"), &file.path, known)?;
+            }
+            OutputSpec::GithubComment(comment) => {
+                template(&field("issue"), &comment.issue.0, known)?;
+            }
+            OutputSpec::Email(email) => {
+                if let Some(subject) = &email.subject {
+                    template(&field("subject"), subject, known)?;
+                }
+            }
+            OutputSpec::Webhook(hook) => check_url(&field("url"), &hook.url)?,
+            OutputSpec::Slack(slack) => {
+                if slack.channel.is_none() && slack.url_env.is_none() {
+                    return Err(SpecError::new(field("channel"), "missing: name a `channel`, or a `url_env`"));
+                }
+            }
+            OutputSpec::Log(_) | OutputSpec::Stdout(_) => {}
+        }
+        let retry = spec.retry();
+        let default = DeliveryPolicy::default();
+        let backoff = retry.backoff.map_or(default.backoff, crate::units::Span::duration);
+        Ok(Self { spec: spec.clone(), policy: DeliveryPolicy { backoff, max_retries: retry.max, ..default } })
+    }
+
+    /// Whether a run that ended so is delivered here.
+    #[must_use]
+    pub fn wants(&self, outcome: Outcome) -> bool {
+        match self.spec.when() {
+            DeliverWhen::Always | DeliverWhen::Changed => true,
+            DeliverWhen::Success => outcome == Outcome::Succeeded,
+            DeliverWhen::Failure => outcome != Outcome::Succeeded,
+        }
+    }
+
+    pub(super) fn warning(&self) -> Option<String> {
+        let target = &self.spec;
+        match target {
+            OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => (target.when() == DeliverWhen::Changed)
+                .then(|| format!("output `{target}`: `when: changed` is not served by this version: every run is delivered")),
+            OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => {
+                Some(format!(
+                    "output `{target}`: this version delivers to `log`, `stdout` and `file` only: deliveries to it give up, \
+                     and the run's record says so"
+                ))
+            }
+        }
+    }
+}
+
+fn check_url(field: &str, url: &str) -> Result<(), SpecError> {
+    if url.starts_with("https://") || url.starts_with("http://") {
+        return Ok(());
+    }
+    Err(SpecError::new(field, format!("`{url}` is not a URL: it begins with `https://` or `http://`")))
+}

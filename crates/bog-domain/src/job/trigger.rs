@@ -1,0 +1,197 @@
+//! What fires a job.
+
+use super::Defaults;
+use crate::error::SpecError;
+use crate::fire::TriggerKind;
+use crate::ids::TriggerId;
+use crate::overlap::Overlap;
+use crate::schedule::{CatchUp, CronExpr, IntervalSchedule, Schedule};
+use crate::spec::{CatchUpSpec, JobSpec, TriggerSpec};
+use crate::units::Span;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// When the slots of a trigger are; the other kinds have none.
+#[derive(Debug, Clone)]
+pub enum Timing {
+    /// Slots of a cron expression in a zone.
+    Cron {
+        /// The expression.
+        expr: CronExpr,
+        /// The zone.
+        tz: TimeZone,
+    },
+    /// Slots at a fixed distance from the trigger's activation.
+    Interval {
+        /// The distance.
+        every: Duration,
+    },
+    /// No slots: fires come from events.
+    Event,
+}
+
+/// One trigger of a job.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// Its id, given or hashed from its identifying fields.
+    pub id: TriggerId,
+    /// Which kind it is.
+    pub kind: TriggerKind,
+    /// What to do with its fires while the job runs or waits.
+    pub overlap: Overlap,
+    /// When its slots are.
+    pub timing: Timing,
+    /// Spreads its slots over this time.
+    pub jitter: Duration,
+    /// Which missed slots are made up for.
+    pub catch_up: CatchUp,
+    /// A digest of what its memory is about: where it changes, the trigger begins anew.
+    pub definition: String,
+    /// As written.
+    pub spec: TriggerSpec,
+}
+
+impl Trigger {
+    /// Its slots, for a trigger activated at `anchor`; `None` for a kind that has none.
+    #[must_use]
+    pub fn schedule(&self, anchor: Timestamp) -> Option<Schedule> {
+        match &self.timing {
+            Timing::Cron { expr, tz } => Some(Schedule::Cron { expr: expr.clone(), tz: tz.clone() }),
+            Timing::Interval { every } => Some(Schedule::Interval(IntervalSchedule { every: *every, anchor })),
+            Timing::Event => None,
+        }
+    }
+
+    pub(super) fn warning(&self) -> Option<String> {
+        match self.kind {
+            TriggerKind::Cron | TriggerKind::Interval | TriggerKind::Manual => None,
+            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::GitPush | TriggerKind::Github => {
+                Some(format!("trigger `{}`: this version does not arm `{}` triggers: it will not fire", self.id, self.kind))
+            }
+        }
+    }
+}
+
+pub(super) fn parse_all(spec: &JobSpec, defaults: &Defaults) -> Result<Vec<Trigger>, SpecError> {
+    let job_zone = match &spec.timezone {
+        Some(name) => zone("timezone", name)?,
+        None => zone("config.toml: timezone", &defaults.timezone)?,
+    };
+    let mut seen = HashSet::new();
+    let mut triggers = Vec::with_capacity(spec.triggers.len());
+    for (index, written) in spec.triggers.iter().enumerate() {
+        let trigger = parse(index, written, spec.overlap, &job_zone)?;
+        if !seen.insert(trigger.id.clone()) {
+            let message = format!("a second trigger `{}`: give each its own `id`, or remove one", trigger.id);
+            return Err(SpecError::new(format!("triggers[{index}]"), message));
+        }
+        triggers.push(trigger);
+    }
+    Ok(triggers)
+}
+
+fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &TimeZone) -> Result<Trigger, SpecError> {
+    let field = |name: &str| format!("triggers[{index}].{name}");
+    let kind = spec.kind();
+    let (timing, jitter, catch_up, identity) = match spec {
+        TriggerSpec::Cron(cron) => {
+            let tz = cron.timezone.as_deref().map(|name| zone(&field("timezone"), name)).transpose()?;
+            let tz = tz.unwrap_or_else(|| job_zone.clone());
+            let expr: CronExpr = cron.cron.parse().map_err(|error| SpecError::new(field("cron"), error))?;
+            let identity = format!("{expr}|{}", tz.iana_name().unwrap_or("UTC"));
+            (Timing::Cron { expr, tz }, cron.jitter, cron.catch_up, identity)
+        }
+        TriggerSpec::Interval(interval) => {
+            let every = IntervalSchedule::every_seconds(interval.seconds)
+                .map_err(|error| SpecError::new(field("seconds"), error))?;
+            (Timing::Interval { every }, interval.jitter, interval.catch_up, interval.seconds.to_string())
+        }
+        TriggerSpec::FileChange(_) | TriggerSpec::Webhook(_) | TriggerSpec::GitPush(_) | TriggerSpec::Github(_) => {
+            (Timing::Event, None, None, check_event(spec, &field)?)
+        }
+    };
+    let definition = digest(&format!("{kind}|{identity}"));
+    let id = match spec.given_id() {
+        Some(given) => given_id(&field("id"), given)?,
+        None => TriggerId::new(format!("{kind}-{}", &definition[..8])),
+    };
+    let overlap = spec.overlap().or(job).unwrap_or(Overlap::default_for(kind));
+    let jitter = jitter.map_or(Duration::ZERO, Span::duration);
+    Ok(Trigger { id, kind, overlap, timing, jitter, catch_up: catch_up_of(catch_up), definition, spec: spec.clone() })
+}
+
+/// Checks a trigger that has no slots and returns its identifying fields as text.
+fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<String, SpecError> {
+    match spec {
+        TriggerSpec::FileChange(files) => {
+            if files.patterns.is_empty() {
+                return Err(SpecError::new(field("patterns"), "empty: name at least one glob, for example `src/**/*.py`"));
+            }
+            for (index, pattern) in files.patterns.iter().enumerate() {
+                let glob = pattern.strip_prefix('!').unwrap_or(pattern);
+                globset::Glob::new(glob).map_err(|error| {
+                    SpecError::new(format!("{}[{index}]", field("patterns")), format!("`{pattern}` is not a glob: {}", error.kind()))
+                })?;
+            }
+            Ok(format!("{:?}", files.patterns))
+        }
+        TriggerSpec::Webhook(hook) => {
+            let reserved = ["/webhooks/github", "/health", "/metrics", "/livez", "/readyz", "/openapi.json", "/drain", "/usage"];
+            let owned = ["/jobs", "/runs", "/fires", "/deliveries", "/admin"];
+            let path = hook.path.as_str();
+            if !path.starts_with('/') || path.len() < 2 || path.contains(['?', '#', ' ']) {
+                return Err(SpecError::new(field("path"), format!("`{path}` is not a path: for example `/hooks/incident`")));
+            }
+            let taken = |prefix: &&str| path == **prefix || path.starts_with(&format!("{prefix}/"));
+            if reserved.contains(&path) || owned.iter().any(|prefix| taken(&prefix)) {
+                return Err(SpecError::new(field("path"), format!("`{path}` belongs to the API: choose another, for example `/hooks{path}`")));
+            }
+            let open = hook.scheme == Some(crate::spec::WebhookScheme::None);
+            if open && hook.public != Some(true) {
+                return Err(SpecError::new(field("scheme"), "`none` lets anyone fire this job: say `public: true` too, or name a `secret_env`"));
+            }
+            if !open && hook.secret_env.is_none() {
+                return Err(SpecError::new(field("secret_env"), "missing: name the environment variable that holds the secret"));
+            }
+            Ok(hook.path.clone())
+        }
+        TriggerSpec::GitPush(push) => {
+            if push.branch.is_some() && push.tag.is_some() {
+                return Err(SpecError::new(field("tag"), "a trigger watches a `branch` or a `tag`: make two triggers of it"));
+            }
+            Ok(format!("{:?}", (&push.repo, &push.branch, &push.tag)))
+        }
+        TriggerSpec::Github(github) => Ok(format!("{:?}", (&github.events, &github.repo, github.number, &github.branch, &github.actor))),
+        TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => Ok(String::new()),
+    }
+}
+
+fn catch_up_of(spec: Option<CatchUpSpec>) -> CatchUp {
+    let (spec, default) = (spec.unwrap_or_default(), CatchUp::default());
+    CatchUp {
+        policy: spec.policy.unwrap_or(default.policy),
+        window: spec.window.map_or(default.window, Span::duration),
+    }
+}
+
+fn given_id(field: &str, id: &str) -> Result<TriggerId, SpecError> {
+    match id.parse::<crate::ids::JobId>() {
+        Ok(_) if id != TriggerId::MANUAL => Ok(TriggerId::new(id)),
+        Ok(_) => Err(SpecError::new(field, "`manual` is the id of fires by hand: choose another")),
+        Err(_) => Err(SpecError::new(field, format!("`{id}` is not a trigger id: `a-z`, `0-9`, `-` and `_`, at most 64"))),
+    }
+}
+
+fn zone(field: &str, name: &str) -> Result<TimeZone, SpecError> {
+    TimeZone::get(name).map_err(|_| {
+        let message = format!("`{name}` is not an IANA time zone: for example `Europe/Berlin`, `America/New_York`, `UTC`");
+        SpecError::new(field, message)
+    })
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}

@@ -1,0 +1,91 @@
+//! A job as it is written: the shape of `jobs/ID.yaml` and of the API's JSON. Every field is optional that may be left
+//! out; nothing here is checked beyond its type. [`crate::job::Job`] is the checked form.
+
+mod agent;
+pub mod locate;
+mod output;
+mod trigger;
+pub mod yaml;
+
+pub use agent::{AgentSpec, Features, LimitsSpec, OnInterruptSpec, RetrySpec, SandboxSpec, ShellAccess};
+pub use output::{
+    DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec, SlackSpec,
+    StdoutSpec, WebhookOutputSpec,
+};
+pub use trigger::{
+    CatchUpSpec, CronSpec, FileChangeSpec, GitPushSpec, GithubSpec, IntervalSpec, OwnWrites, TriggerSpec, WatchMode,
+    WebhookScheme, WebhookSpec,
+};
+
+use crate::overlap::Overlap;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A job as written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    /// The job's id, a slug. In a file it may be left out; where given it must be the file's stem.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Free text for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the agent is asked; a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Who does the work; `builtin` where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentSpec>,
+    /// The built-in agent's model, `provider:model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Where the agent works; a fresh folder per run where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// IANA zone of the job's cron triggers; the daemon's where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// What fires it, besides a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<TriggerSpec>,
+    /// Where the result goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputSpec>,
+    /// What to do with a fire that arrives while the job runs or waits; by trigger kind where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
+    /// Runs of this job at the same time under `overlap: parallel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
+    /// Runs of this job that may wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_queued: Option<u32>,
+    /// Attempts after a failed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+    /// What to do with an interrupted run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_interrupt: Option<OnInterruptSpec>,
+    /// What a run may consume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsSpec>,
+    /// The SDK's flat feature settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    /// What a run may touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<SandboxSpec>,
+    /// Names of environment variables passed to the agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// Names of environment variables passed to the agent whose values are masked everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Runs after which the job takes no more fires; 0 means no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_runs: Option<u64>,
+    /// Whether its triggers fire; true where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}

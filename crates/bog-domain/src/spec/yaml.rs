@@ -1,0 +1,77 @@
+//! Job files and JSON bodies to [`JobSpec`] and back. Both go through a JSON value, so that both name fields alike.
+
+use super::JobSpec;
+use crate::error::SpecError;
+use crate::spec::locate::Position;
+
+/// The largest job text that is read, in bytes.
+pub const MAX_JOB_BYTES: usize = 1 << 20;
+
+/// Reads a job file's text.
+///
+/// # Errors
+/// Names the field, what is wrong with it, and the line and column.
+pub fn parse(yaml: &str) -> Result<JobSpec, SpecError> {
+    if yaml.len() > MAX_JOB_BYTES {
+        return Err(SpecError::new("", format!("the job is {} bytes long: at most {MAX_JOB_BYTES} are read", yaml.len())));
+    }
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let value: serde_json::Value = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
+        let position = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
+        let text = error.without_snippet().to_string();
+        let message = text.split(" at line ").next().unwrap_or(&text);
+        SpecError { field: String::new(), message: format!("not valid YAML: {message}"), position }
+    })?;
+    if value.is_null() {
+        return Err(SpecError::new("", "the job is empty: it needs at least an `agent` or a `prompt`"));
+    }
+    from_json(value).map_err(|error| error.located_in(yaml))
+}
+
+/// Reads a job from a JSON value.
+///
+/// # Errors
+/// Names the field and what is wrong with it.
+pub fn from_json(value: serde_json::Value) -> Result<JobSpec, SpecError> {
+    if !value.is_object() {
+        return Err(SpecError::new("", "a job is a mapping of fields, for example `prompt: \"...\"`"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { String::new() } else { path };
+        SpecError::new(field, error.into_inner())
+    })
+}
+
+/// Writes a job as a file's text. Reading it again gives the same job.
+#[must_use]
+pub fn to_yaml(spec: &JobSpec) -> String {
+    serde_saphyr::to_string(spec).unwrap_or_else(|error| unreachable!("a job spec is plain data: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_field_line_and_column() {
+        let error = |yaml: &str| parse(yaml).unwrap_err().to_string();
+        insta::assert_snapshot!(error("naem: x\n"), @"");
+        insta::assert_snapshot!(error("name: x\ntriggers:\n  - {type: cron, crn: 'x'}\n"), @"");
+        insta::assert_snapshot!(error("triggers:\n  - {type: corn}\n"), @"");
+        insta::assert_snapshot!(error("name: x\nlimits:\n  wall_clock: soon\n"), @"");
+        insta::assert_snapshot!(error("name: [x\n"), @"");
+        insta::assert_snapshot!(error("name: x\nname: y\n"), @"");
+        insta::assert_snapshot!(error("- x\n"), @"");
+        insta::assert_snapshot!(error("enabled: yes\n"), @"");
+        insta::assert_snapshot!(error("agent: {command: [true], acp: [x]}\n"), @"");
+        insta::assert_snapshot!(error(""), @"");
+    }
+
+    #[test]
+    fn a_full_job_survives_a_round_trip() {
+        let yaml = include_str!("../../tests/samples/full-job.yaml");
+        let spec = parse(yaml).unwrap();
+        assert_eq!(parse(&to_yaml(&spec)).unwrap(), spec);
+    }
+}
