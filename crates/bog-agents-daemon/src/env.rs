@@ -1,0 +1,68 @@
+//! The one file that reads the environment.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where the data folder is, for tests, containers and several daemons side by side.
+pub const DATA_DIR: &str = "BOG_DAEMON_DATA_DIR";
+
+/// Variables every agent gets, besides `LC_*`, `XDG_*` and those its job names.
+const USUAL: [&str; 15] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// A variable's value, if it is set and is text.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Sets a variable's default folder before anything else runs; used for `--data-dir`.
+#[must_use]
+pub fn data_dir() -> PathBuf {
+    var(DATA_DIR).filter(|dir| !dir.is_empty()).map_or_else(|| home_dir().join(".bog-agents/daemon"), PathBuf::from)
+}
+
+/// The user's home folder; the root folder for a service user that has none.
+#[must_use]
+pub fn home_dir() -> PathBuf {
+    etcetera::home_dir().unwrap_or_else(|_| PathBuf::from("/"))
+}
+
+/// Replaces a leading `~` by the home folder.
+#[must_use]
+pub fn expand_home(path: &str) -> PathBuf {
+    match path.strip_prefix('~') {
+        Some("") => home_dir(),
+        Some(rest) if rest.starts_with('/') => home_dir().join(&rest[1..]),
+        Some(_) | None => PathBuf::from(path),
+    }
+}
+
+/// The environment of an agent: the usual variables, and those named, where they are set. Nothing else is inherited.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn for_agent(named: &[String]) -> Vec<(OsString, OsString)> {
+    let wanted = |name: &str| {
+        USUAL.contains(&name)
+            || name.starts_with("LC_")
+            || name.starts_with("XDG_")
+            || named.iter().any(|given| given == name)
+    };
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(wanted)).collect()
+}

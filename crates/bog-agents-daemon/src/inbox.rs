@@ -1,0 +1,143 @@
+//! The inbox: the one way in for everything that happens. It makes ids, writes down (one durable commit), wakes those
+//! who wait, and answers. It starts nothing itself.
+
+use crate::clock;
+use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Store, StoreError};
+use crate::telemetry::Metrics;
+use bog_domain::fire::{Cause, Disposition, TriggerKind};
+use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+
+/// Wakes the workers: each registers its interest before it looks at the store, so no wake is lost.
+#[derive(Debug, Default)]
+pub struct Wakes {
+    /// The scheduler: slots may have changed.
+    pub clock: Notify,
+    /// The dispatcher: a run may be ready or asked to end.
+    pub dispatcher: Notify,
+    /// The outbox: a delivery may be due.
+    pub outbox: Notify,
+}
+
+/// The one way in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    store: Store,
+    wakes: Arc<Wakes>,
+    metrics: Metrics,
+    draining: Arc<AtomicBool>,
+}
+
+/// A fire by hand.
+#[derive(Debug, Clone)]
+pub struct ByHand {
+    /// The job.
+    pub job: JobUid,
+    /// What templates see as `event.payload`.
+    pub payload: Value,
+    /// What caused it.
+    pub cause: Cause,
+    /// The answer to be kept for a request that carries a key.
+    pub answer: Option<Answer>,
+}
+
+impl Inbox {
+    /// An inbox over a store.
+    #[must_use]
+    pub fn new(store: Store, wakes: Arc<Wakes>, metrics: Metrics) -> Self {
+        Self { store, wakes, metrics, draining: Arc::default() }
+    }
+
+    /// Takes a fire by hand.
+    ///
+    /// # Errors
+    /// When it cannot be written down; then it did not happen.
+    pub async fn fire_by_hand(&self, by_hand: ByHand) -> Result<Accepted, StoreError> {
+        let now = clock::now();
+        let arrival = Arrival {
+            trigger: TriggerId::manual(),
+            cause: by_hand.cause,
+            answer: by_hand.answer,
+            ..self.arrival(by_hand.job, TriggerKind::Manual, now, json!({ "payload": by_hand.payload }))
+        };
+        let accepted = self.store.accept(arrival, now).await?;
+        self.noticed(&accepted);
+        Ok(accepted)
+    }
+
+    /// Records a trigger's slots and moves its memory on. `false` when the plan was stale.
+    ///
+    /// # Errors
+    /// When it cannot be written down; then the slots are still due.
+    pub async fn advance(&self, advance: Advance) -> Result<bool, StoreError> {
+        let missed: Vec<u64> = advance.missed.iter().map(|missed| missed.3).collect();
+        let Some(accepted) = self.store.advance(advance, clock::now()).await? else { return Ok(false) };
+        for count in missed {
+            self.metrics.fires(Disposition::Missed, count);
+        }
+        for one in &accepted {
+            self.noticed(one);
+        }
+        Ok(true)
+    }
+
+    /// An arrival with fresh ids.
+    #[must_use]
+    pub fn arrival(&self, job: JobUid, kind: TriggerKind, due_at: Timestamp, context: Value) -> Arrival {
+        Arrival {
+            fire: FireId::new(clock::new_id()),
+            run: RunId::new(clock::new_id()),
+            job,
+            trigger: TriggerId::manual(),
+            kind,
+            due_at,
+            dedupe_key: None,
+            cause: Cause::default(),
+            context: context.to_string(),
+            draining: self.is_draining(),
+            answer: None,
+        }
+    }
+
+    /// Cancels a run: at once if it waits, else by asking its runner.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub async fn cancel(&self, run: RunId, reason: String) -> Result<Cancelled, StoreError> {
+        let cancelled = self.store.cancel(run, reason, clock::now()).await?;
+        self.wakes.dispatcher.notify_one();
+        Ok(cancelled)
+    }
+
+    /// Takes no new work from now on; what runs goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+        self.wakes.dispatcher.notify_one();
+    }
+
+    /// Whether it takes no new work.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Those who wait for news.
+    #[must_use]
+    pub fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+
+    fn noticed(&self, accepted: &Accepted) {
+        match accepted {
+            Accepted::Recorded(receipt) => {
+                self.metrics.fires(receipt.disposition, 1);
+                self.wakes.dispatcher.notify_one();
+            }
+            Accepted::Duplicate(_) | Accepted::KeyReused | Accepted::Gone => {}
+        }
+    }
+}
