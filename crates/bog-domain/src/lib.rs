@@ -9,3 +9,4 @@ pub mod fire;
 pub mod ids;
 pub mod retry;
 pub mod run;
+pub mod schedule;
