@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn passing_errors_are_tried_until_the_deadline_or_the_maximum() {
-        assert!(matches!(after(passing(), 9, 60, None), AfterDelivery::RetryAfter { delay, .. } if delay.as_secs() == 256));
+        assert!(
+            matches!(after(passing(), 9, 60, None), AfterDelivery::RetryAfter { delay, .. } if delay.as_secs() == 256)
+        );
         assert!(matches!(after(passing(), 9, 24 * 3600, None), AfterDelivery::GaveUp { .. }));
         assert!(matches!(after(passing(), 2, 0, Some(2)), AfterDelivery::RetryAfter { .. }));
         assert!(matches!(after(passing(), 3, 0, Some(2)), AfterDelivery::GaveUp { .. }));

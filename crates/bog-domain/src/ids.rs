@@ -68,9 +68,7 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let all_allowed = text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+        let all_allowed = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
         if !starts_well || !all_allowed || text.len() > JOB_ID_MAX {
             return Err(IdError::NotASlug(text.chars().take(80).collect()));
         }
@@ -83,8 +81,7 @@ impl FromStr for JobId {
 
 fn is_windows_device(text: &str) -> bool {
     let numbered = |prefix: &str| {
-        text.strip_prefix(prefix)
-            .is_some_and(|rest| rest.len() == 1 && rest.starts_with(|c: char| c.is_ascii_digit()))
+        text.strip_prefix(prefix).is_some_and(|rest| rest.len() == 1 && rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     WINDOWS_DEVICES.contains(&text) || numbered("com") || numbered("lpt")
 }

@@ -7,5 +7,7 @@ pub mod delivery;
 pub mod event;
 pub mod fire;
 pub mod ids;
+pub mod overlap;
 pub mod retry;
 pub mod run;
+pub mod schedule;

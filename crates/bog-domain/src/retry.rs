@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn doubles_up_to_the_cap() {
-        let secs = |attempt, roll| backoff(Duration::from_secs(1), Duration::from_secs(300), attempt, roll).as_secs_f64();
+        let secs =
+            |attempt, roll| backoff(Duration::from_secs(1), Duration::from_secs(300), attempt, roll).as_secs_f64();
         assert_eq!(secs(1, 1.0), 1.0);
         assert_eq!(secs(1, 0.0), 0.5);
         assert_eq!(secs(4, 1.0), 8.0);
