@@ -39,19 +39,6 @@ impl TriggerKind {
         }
     }
 
-    /// The fields its events have besides the common ones, as templates see them below `event`.
-    #[must_use]
-    pub const fn event_fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Cron | Self::Interval => &["due_at", "scheduled_count"],
-            Self::FileChange => &["paths", "created", "modified", "removed"],
-            Self::Webhook => &["path", "payload", "headers", "delivery_id"],
-            Self::GitPush => &["repo", "branch", "ref", "old_sha", "new_sha", "forced", "commits", "paths"],
-            Self::Github => &["event", "repo", "number", "title", "body", "branch", "actor", "payload"],
-            Self::Manual => &["payload"],
-        }
-    }
-
     /// How far the content of its events is trusted.
     #[must_use]
     pub const fn tier(self) -> Tier {

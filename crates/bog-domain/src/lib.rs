@@ -4,10 +4,15 @@
 //! arguments. The daemon's workers are thin loops around these functions.
 
 pub mod delivery;
+pub mod error;
 pub mod event;
 pub mod fire;
 pub mod ids;
+pub mod job;
 pub mod overlap;
 pub mod retry;
 pub mod run;
 pub mod schedule;
+pub mod spec;
+pub mod template;
+pub mod units;

@@ -1,6 +1,5 @@
 //! Who does the work.
 
-use super::names::{Known, template};
 use crate::error::SpecError;
 use crate::run::OnInterrupt;
 use crate::spec::{AgentSpec, JobSpec};
@@ -15,7 +14,7 @@ pub enum Agent {
     Builtin,
     /// A known agent, by name.
     Preset(String),
-    /// A command line: program and arguments, each a template.
+    /// A command line: program and arguments; `{{prompt}}` in an argument is replaced by the rendered prompt.
     Command(Vec<String>),
     /// A program that speaks the Agent Client Protocol over stdio.
     Acp(Vec<String>),
@@ -38,14 +37,6 @@ impl Agent {
             Some(AgentSpec::Command(argv)) => program("agent.command", argv).map(Self::Command),
             Some(AgentSpec::Acp(argv)) => program("agent.acp", argv).map(Self::Acp),
         }
-    }
-
-    pub(super) fn check_arguments(&self, known: &Known) -> Result<(), SpecError> {
-        let Self::Command(argv) = self else { return Ok(()) };
-        for (index, argument) in argv.iter().enumerate() {
-            template(&format!("agent.command[{index}]"), argument, &known.with("prompt"))?;
-        }
-        Ok(())
     }
 
     /// What an interrupted run leads to where the job does not say: agents that can resume go on, command lines, which

@@ -2,7 +2,6 @@
 
 mod agent;
 mod limits;
-mod names;
 mod output;
 mod trigger;
 
@@ -17,7 +16,7 @@ use crate::overlap::Overlap;
 use crate::retry::RetryPolicy;
 use crate::run::OnInterrupt;
 use crate::spec::JobSpec;
-use crate::template::Template;
+use crate::template::{Scope, Template};
 use std::time::Duration;
 
 /// What a job gets where it says nothing; from the daemon's configuration.
@@ -92,19 +91,19 @@ impl Job {
         check_id(&id, spec)?;
         let triggers = trigger::parse_all(spec, defaults)?;
         let agent = Agent::parse(spec)?;
-        let known = names::known(&triggers);
-        let prompt = spec.prompt.as_deref().map(|text| names::template("prompt", text, &known)).transpose()?;
+        let kinds = || triggers.iter().map(|trigger| trigger.kind);
+        let prompt = spec.prompt.as_deref().map(|text| template("prompt", text, &Scope::prompt(kinds()))).transpose()?;
         if prompt.is_none() && !matches!(agent, Agent::Command(_)) {
             return Err(SpecError::new("prompt", "missing: an agent needs one; only `agent: {command: [...]}` can do without"));
         }
-        agent.check_arguments(&known)?;
+        let outputs = output::parse_all(spec, &Scope::output(kinds()))?;
         let manual_overlap = spec.overlap.unwrap_or(Overlap::Queue);
         Ok(Self {
             name: spec.name.clone().unwrap_or_else(|| id.to_string()),
             prompt,
             model: spec.model.clone(),
             working_dir: working_dir(spec)?,
-            outputs: output::parse_all(spec, &known)?,
+            outputs,
             max_parallel: max_parallel(spec, manual_overlap, &triggers)?,
             max_queued: at_least_one("max_queued", spec.max_queued, DEFAULT_MAX_QUEUED)?,
             retry: retry(spec),
@@ -135,6 +134,13 @@ impl Job {
     pub fn trigger(&self, id: &crate::ids::TriggerId) -> Option<&Trigger> {
         self.triggers.iter().find(|trigger| &trigger.id == id)
     }
+}
+
+/// Parses a template and checks the names in it.
+fn template(field: &str, text: &str, scope: &Scope) -> Result<Template, SpecError> {
+    let template = Template::parse(text).map_err(|error| SpecError::new(field, error))?;
+    template.check(scope).map_err(|error| SpecError::new(field, error))?;
+    Ok(template)
 }
 
 fn check_id(id: &JobId, spec: &JobSpec) -> Result<(), SpecError> {

@@ -1,10 +1,11 @@
 //! Where a run's result goes.
 
-use super::names::{Known, template};
+use super::template;
 use crate::delivery::DeliveryPolicy;
 use crate::error::SpecError;
 use crate::run::Outcome;
 use crate::spec::{DeliverWhen, JobSpec, OutputSpec};
+use crate::template::Scope;
 
 /// One output of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,29 +16,29 @@ pub struct Output {
     pub policy: DeliveryPolicy,
 }
 
-pub(super) fn parse_all(spec: &JobSpec, known: &Known) -> Result<Vec<Output>, SpecError> {
-    spec.outputs.iter().enumerate().map(|(index, output)| Output::parse(index, output, known)).collect()
+pub(super) fn parse_all(spec: &JobSpec, scope: &Scope) -> Result<Vec<Output>, SpecError> {
+    spec.outputs.iter().enumerate().map(|(index, output)| Output::parse(index, output, scope)).collect()
 }
 
 impl Output {
-    fn parse(index: usize, spec: &OutputSpec, known: &Known) -> Result<Self, SpecError> {
+    fn parse(index: usize, spec: &OutputSpec, scope: &Scope) -> Result<Self, SpecError> {
         let field = |name: &str| format!("outputs[{index}].{name}");
         if let Some(text) = spec.template() {
-            template(&field("template"), text, known)?;
+            template(&field("template"), text, scope)?;
         }
         match spec {
             OutputSpec::File(file) => {
                 if file.path.trim().is_empty() {
                     return Err(SpecError::new(field("path"), "empty: name a file, for example `~/reports/{{ job.id }}.md`"));
                 }
-                template(&field("path"), &file.path, known)?;
+                template(&field("path"), &file.path, scope)?;
             }
             OutputSpec::GithubComment(comment) => {
-                template(&field("issue"), &comment.issue.0, known)?;
+                template(&field("issue"), &comment.issue.0, scope)?;
             }
             OutputSpec::Email(email) => {
                 if let Some(subject) = &email.subject {
-                    template(&field("subject"), subject, known)?;
+                    template(&field("subject"), subject, scope)?;
                 }
             }
             OutputSpec::Webhook(hook) => check_url(&field("url"), &hook.url)?,

@@ -3,9 +3,14 @@
 use super::Defaults;
 use crate::error::SpecError;
 use crate::fire::TriggerKind;
-use crate::ids::TriggerId;
+use crate::ids::{JobUid, TriggerId};
 use crate::overlap::Overlap;
-use crate::schedule::{CatchUp, CronExpr, IntervalSchedule, Schedule};
+use crate::schedule::Schedule;
+use crate::schedule::catch_up::CatchUp;
+use crate::schedule::cron::CronExpr;
+use crate::schedule::interval::IntervalSchedule;
+use crate::schedule::jitter::Jitter;
+use crate::schedule::plan::{Plan, plan};
 use crate::spec::{CatchUpSpec, JobSpec, TriggerSpec};
 use crate::units::Span;
 use jiff::Timestamp;
@@ -22,7 +27,7 @@ pub enum Timing {
         /// The expression.
         expr: CronExpr,
         /// The zone.
-        tz: TimeZone,
+        zone: TimeZone,
     },
     /// Slots at a fixed distance from the trigger's activation.
     Interval {
@@ -59,10 +64,23 @@ impl Trigger {
     #[must_use]
     pub fn schedule(&self, anchor: Timestamp) -> Option<Schedule> {
         match &self.timing {
-            Timing::Cron { expr, tz } => Some(Schedule::Cron { expr: expr.clone(), tz: tz.clone() }),
-            Timing::Interval { every } => Some(Schedule::Interval(IntervalSchedule { every: *every, anchor })),
+            Timing::Cron { expr, zone } => Some(Schedule::Cron { expr: expr.clone(), zone: zone.clone() }),
+            Timing::Interval { every } => IntervalSchedule::new(*every, anchor).ok().map(Schedule::Interval),
             Timing::Event => None,
         }
+    }
+
+    /// Decides what becomes of its slots since `cursor`; `None` for a kind that has none.
+    #[must_use]
+    pub fn plan(&self, job: JobUid, anchor: Timestamp, cursor: Timestamp, now: Timestamp) -> Option<Plan> {
+        let jitter = Jitter { job, trigger: &self.id, max: self.jitter };
+        self.schedule(anchor).map(|schedule| plan(&schedule, cursor, now, &self.catch_up, &jitter))
+    }
+
+    /// When to look at it first if it is activated now.
+    #[must_use]
+    pub fn first_wake(&self, job: JobUid, now: Timestamp) -> Option<Timestamp> {
+        self.plan(job, now, now, now).and_then(|plan| plan.next_at)
     }
 
     pub(super) fn warning(&self) -> Option<String> {
@@ -98,15 +116,14 @@ fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &Time
     let kind = spec.kind();
     let (timing, jitter, catch_up, identity) = match spec {
         TriggerSpec::Cron(cron) => {
-            let tz = cron.timezone.as_deref().map(|name| zone(&field("timezone"), name)).transpose()?;
-            let tz = tz.unwrap_or_else(|| job_zone.clone());
+            let own_zone = cron.timezone.as_deref().map(|name| zone(&field("timezone"), name)).transpose()?;
+            let zone = own_zone.unwrap_or_else(|| job_zone.clone());
             let expr: CronExpr = cron.cron.parse().map_err(|error| SpecError::new(field("cron"), error))?;
-            let identity = format!("{expr}|{}", tz.iana_name().unwrap_or("UTC"));
-            (Timing::Cron { expr, tz }, cron.jitter, cron.catch_up, identity)
+            let identity = format!("{expr}|{}", zone.iana_name().unwrap_or("UTC"));
+            (Timing::Cron { expr, zone }, cron.jitter, cron.catch_up, identity)
         }
         TriggerSpec::Interval(interval) => {
-            let every = IntervalSchedule::every_seconds(interval.seconds)
-                .map_err(|error| SpecError::new(field("seconds"), error))?;
+            let every = every(&field("seconds"), interval.seconds)?;
             (Timing::Interval { every }, interval.jitter, interval.catch_up, interval.seconds.to_string())
         }
         TriggerSpec::FileChange(_) | TriggerSpec::Webhook(_) | TriggerSpec::GitPush(_) | TriggerSpec::Github(_) => {
@@ -167,6 +184,12 @@ fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<St
         TriggerSpec::Github(github) => Ok(format!("{:?}", (&github.events, &github.repo, github.number, &github.branch, &github.actor))),
         TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => Ok(String::new()),
     }
+}
+
+fn every(field: &str, seconds: f64) -> Result<Duration, SpecError> {
+    let every = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    IntervalSchedule::new(every, Timestamp::UNIX_EPOCH).map_err(|error| SpecError::new(field, error))?;
+    Ok(every)
 }
 
 fn catch_up_of(spec: Option<CatchUpSpec>) -> CatchUp {

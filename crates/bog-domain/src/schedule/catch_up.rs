@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// Which missed slots are made up for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUpPolicy {
     /// None of them.

@@ -2,7 +2,7 @@
 
 use crate::fire::TriggerKind;
 use crate::overlap::Overlap;
-use crate::schedule::CatchUpPolicy;
+use crate::schedule::catch_up::CatchUpPolicy;
 use crate::units::Span;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
