@@ -11,3 +11,4 @@ pub mod overlap;
 pub mod retry;
 pub mod run;
 pub mod schedule;
+pub mod template;
