@@ -98,7 +98,7 @@ pub struct Usage {
 }
 
 /// What to do with a job's run when its attempt was interrupted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnInterrupt {
     /// Attempt it again.

@@ -29,7 +29,8 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let hint = || format!("`{text}` is not a duration: write a number with a unit, for example `30s`, `10m`, `1h 30m`");
+        let hint =
+            || format!("`{text}` is not a duration: write a number with a unit, for example `30s`, `10m`, `1h 30m`");
         if let Ok(seconds) = text.trim().parse::<f64>() {
             return Self::from_seconds(seconds).ok_or_else(hint);
         }
@@ -72,7 +73,8 @@ impl<'de> Deserialize<'de> for Span {
             }
 
             fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Span, E> {
-                Span::from_seconds(seconds).ok_or_else(|| E::custom(format!("`{seconds}` is no length of time in seconds")))
+                Span::from_seconds(seconds)
+                    .ok_or_else(|| E::custom(format!("`{seconds}` is no length of time in seconds")))
             }
 
             fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Span, E> {
@@ -119,7 +121,11 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a size: write whole bytes or a number with a unit, for example `512KiB`, `1MiB`, `2GiB`");
+        let wrong = || {
+            format!(
+                "`{text}` is not a size: write whole bytes or a number with a unit, for example `512KiB`, `1MiB`, `2GiB`"
+            )
+        };
         let text_trimmed = text.trim();
         let split = text_trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(text_trimmed.len());
         let (number, unit) = text_trimmed.split_at(split);
@@ -194,7 +200,7 @@ mod tests {
         assert_eq!(size("2GiB"), Ok(2 << 30));
         assert_eq!(size("500 MB"), Ok(500_000_000));
         assert_eq!(size("17"), Ok(17));
-        for bad in ["", "GiB", "1.5GiB", "-1", "9999999999GiB", "1 parsec"] {
+        for bad in ["", "GiB", "1.5GiB", "-1", "99999999999GiB", "1 parsec"] {
             assert!(size(bad).is_err(), "{bad}");
         }
         assert_eq!(ByteSize::new(1 << 20).to_string(), "1MiB");

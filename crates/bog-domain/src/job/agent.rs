@@ -76,7 +76,10 @@ fn program(field: &str, argv: &[String]) -> Result<Vec<String>, SpecError> {
     match argv.first() {
         Some(program) if !program.trim().is_empty() => {}
         Some(_) | None => {
-            return Err(SpecError::new(field, "no program: the first item is what is started, for example `[git, log]`"));
+            return Err(SpecError::new(
+                field,
+                "no program: the first item is what is started, for example `[git, log]`",
+            ));
         }
     }
     if let Some(index) = argv.iter().position(|argument| argument.contains('\0')) {

@@ -92,9 +92,13 @@ impl Job {
         let triggers = trigger::parse_all(spec, defaults)?;
         let agent = Agent::parse(spec)?;
         let kinds = || triggers.iter().map(|trigger| trigger.kind);
-        let prompt = spec.prompt.as_deref().map(|text| template("prompt", text, &Scope::prompt(kinds()))).transpose()?;
+        let prompt =
+            spec.prompt.as_deref().map(|text| template("prompt", text, &Scope::prompt(kinds()))).transpose()?;
         if prompt.is_none() && !matches!(agent, Agent::Command(_)) {
-            return Err(SpecError::new("prompt", "missing: an agent needs one; only `agent: {command: [...]}` can do without"));
+            return Err(SpecError::new(
+                "prompt",
+                "missing: an agent needs one; only `agent: {command: [...]}` can do without",
+            ));
         }
         let outputs = output::parse_all(spec, &Scope::output(kinds()))?;
         let manual_overlap = spec.overlap.unwrap_or(Overlap::Queue);

@@ -29,7 +29,10 @@ impl Output {
         match spec {
             OutputSpec::File(file) => {
                 if file.path.trim().is_empty() {
-                    return Err(SpecError::new(field("path"), "empty: name a file, for example `~/reports/{{ job.id }}.md`"));
+                    return Err(SpecError::new(
+                        field("path"),
+                        "empty: name a file, for example `~/reports/{{ job.id }}.md`",
+                    ));
                 }
                 template(&field("path"), &file.path, scope)?;
             }
@@ -69,7 +72,9 @@ impl Output {
         let target = &self.spec;
         match target {
             OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => (target.when() == DeliverWhen::Changed)
-                .then(|| format!("output `{target}`: `when: changed` is not served by this version: every run is delivered")),
+                .then(|| {
+                    format!("output `{target}`: `when: changed` is not served by this version: every run is delivered")
+                }),
             OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => {
                 Some(format!(
                     "output `{target}`: this version delivers to `log`, `stdout` and `file` only: deliveries to it give up, \

@@ -86,9 +86,9 @@ impl Trigger {
     pub(super) fn warning(&self) -> Option<String> {
         match self.kind {
             TriggerKind::Cron | TriggerKind::Interval | TriggerKind::Manual => None,
-            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::GitPush | TriggerKind::Github => {
-                Some(format!("trigger `{}`: this version does not arm `{}` triggers: it will not fire", self.id, self.kind))
-            }
+            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::GitPush | TriggerKind::Github => Some(
+                format!("trigger `{}`: this version does not arm `{}` triggers: it will not fire", self.id, self.kind),
+            ),
         }
     }
 }
@@ -145,43 +145,67 @@ fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<St
     match spec {
         TriggerSpec::FileChange(files) => {
             if files.patterns.is_empty() {
-                return Err(SpecError::new(field("patterns"), "empty: name at least one glob, for example `src/**/*.py`"));
+                return Err(SpecError::new(
+                    field("patterns"),
+                    "empty: name at least one glob, for example `src/**/*.py`",
+                ));
             }
             for (index, pattern) in files.patterns.iter().enumerate() {
                 let glob = pattern.strip_prefix('!').unwrap_or(pattern);
                 globset::Glob::new(glob).map_err(|error| {
-                    SpecError::new(format!("{}[{index}]", field("patterns")), format!("`{pattern}` is not a glob: {}", error.kind()))
+                    SpecError::new(
+                        format!("{}[{index}]", field("patterns")),
+                        format!("`{pattern}` is not a glob: {}", error.kind()),
+                    )
                 })?;
             }
             Ok(format!("{:?}", files.patterns))
         }
         TriggerSpec::Webhook(hook) => {
-            let reserved = ["/webhooks/github", "/health", "/metrics", "/livez", "/readyz", "/openapi.json", "/drain", "/usage"];
+            let reserved =
+                ["/webhooks/github", "/health", "/metrics", "/livez", "/readyz", "/openapi.json", "/drain", "/usage"];
             let owned = ["/jobs", "/runs", "/fires", "/deliveries", "/admin"];
             let path = hook.path.as_str();
             if !path.starts_with('/') || path.len() < 2 || path.contains(['?', '#', ' ']) {
-                return Err(SpecError::new(field("path"), format!("`{path}` is not a path: for example `/hooks/incident`")));
+                return Err(SpecError::new(
+                    field("path"),
+                    format!("`{path}` is not a path: for example `/hooks/incident`"),
+                ));
             }
-            let taken = |prefix: &&str| path == **prefix || path.starts_with(&format!("{prefix}/"));
-            if reserved.contains(&path) || owned.iter().any(|prefix| taken(&prefix)) {
-                return Err(SpecError::new(field("path"), format!("`{path}` belongs to the API: choose another, for example `/hooks{path}`")));
+            let below = |prefix: &str| path == prefix || path.starts_with(&format!("{prefix}/"));
+            if reserved.contains(&path) || owned.iter().any(|prefix| below(prefix)) {
+                return Err(SpecError::new(
+                    field("path"),
+                    format!("`{path}` belongs to the API: choose another, for example `/hooks{path}`"),
+                ));
             }
             let open = hook.scheme == Some(crate::spec::WebhookScheme::None);
             if open && hook.public != Some(true) {
-                return Err(SpecError::new(field("scheme"), "`none` lets anyone fire this job: say `public: true` too, or name a `secret_env`"));
+                return Err(SpecError::new(
+                    field("scheme"),
+                    "`none` lets anyone fire this job: say `public: true` too, or name a `secret_env`",
+                ));
             }
             if !open && hook.secret_env.is_none() {
-                return Err(SpecError::new(field("secret_env"), "missing: name the environment variable that holds the secret"));
+                return Err(SpecError::new(
+                    field("secret_env"),
+                    "missing: name the environment variable that holds the secret",
+                ));
             }
             Ok(hook.path.clone())
         }
         TriggerSpec::GitPush(push) => {
             if push.branch.is_some() && push.tag.is_some() {
-                return Err(SpecError::new(field("tag"), "a trigger watches a `branch` or a `tag`: make two triggers of it"));
+                return Err(SpecError::new(
+                    field("tag"),
+                    "a trigger watches a `branch` or a `tag`: make two triggers of it",
+                ));
             }
             Ok(format!("{:?}", (&push.repo, &push.branch, &push.tag)))
         }
-        TriggerSpec::Github(github) => Ok(format!("{:?}", (&github.events, &github.repo, github.number, &github.branch, &github.actor))),
+        TriggerSpec::Github(github) => {
+            Ok(format!("{:?}", (&github.events, &github.repo, github.number, &github.branch, &github.actor)))
+        }
         TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => Ok(String::new()),
     }
 }
@@ -204,13 +228,16 @@ fn given_id(field: &str, id: &str) -> Result<TriggerId, SpecError> {
     match id.parse::<crate::ids::JobId>() {
         Ok(_) if id != TriggerId::MANUAL => Ok(TriggerId::new(id)),
         Ok(_) => Err(SpecError::new(field, "`manual` is the id of fires by hand: choose another")),
-        Err(_) => Err(SpecError::new(field, format!("`{id}` is not a trigger id: `a-z`, `0-9`, `-` and `_`, at most 64"))),
+        Err(_) => {
+            Err(SpecError::new(field, format!("`{id}` is not a trigger id: `a-z`, `0-9`, `-` and `_`, at most 64")))
+        }
     }
 }
 
 fn zone(field: &str, name: &str) -> Result<TimeZone, SpecError> {
     TimeZone::get(name).map_err(|_| {
-        let message = format!("`{name}` is not an IANA time zone: for example `Europe/Berlin`, `America/New_York`, `UTC`");
+        let message =
+            format!("`{name}` is not an IANA time zone: for example `Europe/Berlin`, `America/New_York`, `UTC`");
         SpecError::new(field, message)
     })
 }

@@ -20,7 +20,7 @@
 //!
 //! A pattern compiled by croner takes 13 us to parse and 6 KB to keep (one byte for each year up to 5000), against a
 //! daemon's budget of 2.5 KB per job in all; it calls `0 1,2 * * *` a wildcard job, loses it in a gap and fires it twice
-//! in a fold; and its messages name no field. Here an expression is 72 bytes and its text. The tests hold both against
+//! in a fold; and its messages name no field. Here an expression is 64 bytes and its text. The tests hold both against
 //! each other wherever they mean to agree.
 
 mod calendar;

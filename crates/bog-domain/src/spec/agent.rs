@@ -7,8 +7,7 @@ use std::fmt;
 use utoipa::ToSchema;
 
 /// Who does the work: `builtin`, a preset's name, `{command: [...]}` or `{acp: [...]}`.
-#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
-#[schema(value_type = Object)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentSpec {
     /// An agent by name.
     Named(String),
@@ -35,7 +34,9 @@ impl<'de> Deserialize<'de> for AgentSpec {
             type Value = AgentSpec;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an agent's name, `{command: [program, argument, ...]}` or `{acp: [program, argument, ...]}`")
+                f.write_str(
+                    "an agent's name, `{command: [program, argument, ...]}` or `{acp: [program, argument, ...]}`",
+                )
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<AgentSpec, E> {
@@ -52,9 +53,9 @@ impl<'de> Deserialize<'de> for AgentSpec {
                 };
                 match map.next_key::<String>()? {
                     None => Ok(agent),
-                    Some(more) => Err(de::Error::custom(format!(
-                        "unexpected `{more}`: an agent has one key, `command` or `acp`"
-                    ))),
+                    Some(more) => {
+                        Err(de::Error::custom(format!("unexpected `{more}`: an agent has one key, `command` or `acp`")))
+                    }
                 }
             }
         }

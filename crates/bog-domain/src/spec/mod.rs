@@ -9,8 +9,8 @@ pub mod yaml;
 
 pub use agent::{AgentSpec, Features, LimitsSpec, OnInterruptSpec, RetrySpec, SandboxSpec, ShellAccess};
 pub use output::{
-    DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec, SlackSpec,
-    StdoutSpec, WebhookOutputSpec,
+    DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec,
+    SlackSpec, StdoutSpec, WebhookOutputSpec,
 };
 pub use trigger::{
     CatchUpSpec, CronSpec, FileChangeSpec, GitPushSpec, GithubSpec, IntervalSpec, OwnWrites, TriggerSpec, WatchMode,
@@ -36,6 +36,7 @@ pub struct JobSpec {
     pub prompt: Option<String>,
     /// Who does the work; `builtin` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub agent: Option<AgentSpec>,
     /// The built-in agent's model, `provider:model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

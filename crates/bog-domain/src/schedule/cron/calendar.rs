@@ -5,7 +5,7 @@ use jiff::civil::{Date, DateTime};
 /// No pattern that ever happens pauses for longer: 29 February on a given weekday comes back within 40 years.
 const HORIZON_MONTHS: u32 = 60 * 12;
 
-/// A cron expression as bit sets, 56 bytes.
+/// A cron expression as bit sets, 48 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Fields {
     pub seconds: u64,

@@ -1,0 +1,93 @@
+//! What a template sees, as far as it is known when a job is saved.
+
+use super::TemplateError;
+use crate::fire::TriggerKind;
+use std::collections::HashSet;
+
+/// The fields of `job`.
+const JOB: &[&str] = &["id", "name", "working_dir"];
+/// The fields of `run` in a prompt.
+const RUN: &[&str] = &["attempt", "id"];
+/// The fields of `run` in an output.
+const ENDED_RUN: &[&str] = &["attempt", "error", "id", "outcome", "output"];
+/// The fields of `event` whatever fired; `events` holds all of them where several were coalesced.
+const EVENT: &[&str] = &["events", "fired_at", "kind", "tier"];
+/// Functions every template has.
+const FUNCTIONS: &[&str] = &["dict", "namespace", "range"];
+
+/// The fields of `last_run`. All are defined from the first run on, empty where there was none before.
+pub const LAST_RUN_FIELDS: &[&str] =
+    &["attempt", "error", "exit_code", "finished_at", "id", "outcome", "output", "queued_at", "started_at"];
+
+/// The names one template may use.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    event: Vec<&'static str>,
+    run: &'static [&'static str],
+}
+
+impl Scope {
+    /// What prompts and arguments of a job with these triggers see. The fields of all its triggers are allowed: which
+    /// of them fired is known only then.
+    #[must_use]
+    pub fn prompt(triggers: impl IntoIterator<Item = TriggerKind>) -> Self {
+        Self::new(triggers, RUN)
+    }
+
+    /// What output fields see: also how the run ended.
+    #[must_use]
+    pub fn output(triggers: impl IntoIterator<Item = TriggerKind>) -> Self {
+        Self::new(triggers, ENDED_RUN)
+    }
+
+    fn new(triggers: impl IntoIterator<Item = TriggerKind>, run: &'static [&'static str]) -> Self {
+        let mut event: Vec<&str> = triggers.into_iter().flat_map(event_fields).chain(EVENT).copied().collect();
+        event.sort_unstable();
+        event.dedup();
+        Self { event, run }
+    }
+
+    /// Checks the dotted names a template looks up.
+    pub(super) fn check(&self, names: HashSet<String>) -> Result<(), TemplateError> {
+        let mut names: Vec<String> = names.into_iter().collect();
+        // The same complaint each time, and the shortest first.
+        names.sort_unstable();
+        names.iter().try_for_each(|name| self.check_name(name))
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), TemplateError> {
+        let mut parts = name.split('.');
+        let (root, field) = (parts.next().unwrap_or(name), parts.next());
+        let fields = match root {
+            "event" => self.event.as_slice(),
+            "job" => JOB,
+            "run" => self.run,
+            "last_run" => LAST_RUN_FIELDS,
+            "now" => return Ok(()),
+            function if FUNCTIONS.contains(&function) => return Ok(()),
+            _ => {
+                let known = "it sees `event`, `job`, `last_run`, `now` and `run`".to_owned();
+                return Err(TemplateError::UnknownName { name: root.to_owned(), known });
+            }
+        };
+        match field {
+            Some(field) if !fields.contains(&field) => {
+                let known = format!("`{root}` has `{}`", fields.join("`, `"));
+                Err(TemplateError::UnknownName { name: format!("{root}.{field}"), known })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// What an event of this kind brings besides the common fields.
+fn event_fields(kind: TriggerKind) -> &'static [&'static str] {
+    match kind {
+        TriggerKind::Cron | TriggerKind::Interval => &["due_at", "scheduled_count"],
+        TriggerKind::FileChange => &["created", "modified", "paths", "removed"],
+        TriggerKind::Webhook => &["delivery_id", "headers", "path", "payload"],
+        TriggerKind::GitPush => &["branch", "commits", "forced", "new_sha", "old_sha", "paths", "ref", "repo"],
+        TriggerKind::Github => &["actor", "body", "branch", "event", "number", "payload", "repo", "title"],
+        TriggerKind::Manual => &[],
+    }
+}
