@@ -10,6 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Names a daemon to measure instead of building one: to compare versions.
+const PROGRAM: &str = "BOG_BENCH_PROGRAM";
+
+/// The binary to measure, if one was named.
+pub fn given_program() -> Option<PathBuf> {
+    std::env::var_os(PROGRAM).map(PathBuf::from)
+}
+
 /// How long a daemon may take to become ready the first time, with thousands of new jobs to take in.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -75,7 +83,7 @@ impl Daemon {
     /// # Errors
     /// When it cannot be started, ends early, or is not ready in time.
     pub fn start(data: &Scratch) -> Result<Self> {
-        let program = root().join("target/release/bog-agents-daemon");
+        let program = given_program().unwrap_or_else(|| root().join("target/release/bog-agents-daemon"));
         let mut command = Command::new(&program);
         command.args(["run", "--port", "0"]).env("BOG_DAEMON_DATA_DIR", data.path());
         let log = fs::File::create(data.path().join("bench-stderr.log"))?;

@@ -83,7 +83,7 @@ pub fn bench(options: &[&str]) -> Result<()> {
     }
     let chosen = |name: &str| names.is_empty() || names.contains(&name);
     let benches: Vec<_> = BENCHES.into_iter().filter(|(name, _)| chosen(name)).collect();
-    if !benches.is_empty() {
+    if !benches.is_empty() && daemon::given_program().is_none() {
         run("release build", &mut cargo(&["build", "--quiet", "--release", "--package", "bog-agents-daemon"]))?;
     }
 
