@@ -13,7 +13,7 @@ struct Program {
 const EVERYWHERE: &[Program] = &[
     Program { name: "sh", package: "dash" },
     Program { name: "git", package: "git" },
-    Program { name: "python3", package: "python3-minimal" },
+    Program { name: "python3", package: "python3" },
 ];
 
 /// For tests with a small disk of their own and processes that leave their session.
@@ -56,7 +56,7 @@ pub fn ensure() -> Result<()> {
     let names = names(&missing);
     let by_hand = format!("install it: on Debian `apt-get install {}`", packages.join(" "));
     let Some(apt_get) = apt_get() else {
-        bail!("the tests need {names}, which is not on `PATH`; {by_hand}");
+        bail!("the tests need {names}, not found on `PATH`; {by_hand}");
     };
     eprintln!("==> installing {}", packages.join(" "));
     let install = ["install", "--yes", "--no-install-recommends"];

@@ -242,6 +242,15 @@ impl Imports {
     }
 }
 
+/// What the last column of the table of crash windows names in backticks: tests and failpoints.
+fn crash_window_names(architecture: &str) -> Vec<&str> {
+    let section = architecture.split("## Crash windows").nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with('|') && !line.starts_with("|--")).skip(1);
+    let last_cells = rows.filter_map(|row| row.trim().trim_end_matches('|').rsplit('|').next());
+    last_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+}
+
 /// Dependencies of `manifest` that a pure crate may not have.
 fn impure(manifest: &str) -> Vec<&str> {
     let mut section = "";
@@ -314,6 +323,20 @@ fn the_architecture_page_is_short_and_its_table_complete() {
         assert!(
             imports.modules().contains(name.as_str()),
             "`{name}` is not in the import table of `ARCHITECTURE.md`: add it"
+        );
+    }
+}
+
+#[test]
+fn every_test_and_failpoint_of_the_crash_windows_exists() {
+    let mut files = Vec::new();
+    collect_sources(Path::new(env!("CARGO_MANIFEST_DIR")), &mut files);
+    let sources: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for name in crash_window_names(&read("ARCHITECTURE.md")) {
+        let found = has_word(&sources, name.rsplit("::").next().unwrap_or(name));
+        assert!(
+            found,
+            "`{name}` of the crash windows in `ARCHITECTURE.md` is in no source: correct the row or write the test"
         );
     }
 }
@@ -422,6 +445,13 @@ mod rules {
         let manifest = "[package]\nname = \"tokio\"\n[dependencies]\nserde = \"1\"\ntokio.workspace = true\n\
                         [dev-dependencies]\nnotify-debouncer = \"1\"\n[target.'cfg(unix)'.dependencies.nix]\nversion = \"1\"\n";
         assert_eq!(impure(manifest), ["tokio", "nix"]);
+    }
+
+    #[test]
+    fn crash_windows_name_their_tests() {
+        let page = "## Crash windows\n\n| instant | recovery | test |\n|---|---|---|\n| `a` | b | `kill::x`, `after_x` |\n\
+                    | c | d | `y` |\n\n## Next\n| `z` |\n| `z` |\n";
+        assert_eq!(crash_window_names(page), ["kill::x", "after_x", "y"]);
     }
 
     #[test]
