@@ -59,7 +59,12 @@ impl Source<'_> {
     }
 
     fn is_test_file(&self) -> bool {
-        self.file.contains("/tests/")
+        self.file.contains("/tests/") || self.is_test_module()
+    }
+
+    /// A module's tests in a file of their own; the name says all.
+    fn is_test_module(&self) -> bool {
+        self.file.ends_with("/tests.rs")
     }
 
     fn check(&self, imports: &Imports) -> Vec<Breach> {
@@ -98,7 +103,7 @@ impl Source<'_> {
     }
 
     fn check_opening(&self) -> Option<Breach> {
-        (!self.text.starts_with("//!")).then(|| {
+        (!self.text.starts_with("//!") && !self.is_test_module()).then(|| {
             let rule = "the file does not open with `//!`".to_owned();
             self.breach(1, rule, "say what it does and what it deliberately does not do")
         })
@@ -368,6 +373,7 @@ mod rules {
         let long = format!("//! Sample.\n{}", "\n".repeat(500));
         assert_eq!(check("a.rs", &long), [(501, "the file has 501 non-test lines, 500 are allowed".to_owned())]);
         assert_eq!(check("crates/x/tests/a.rs", &long), []);
+        assert_eq!(check("crates/x/src/a/tests.rs", &long), []);
         assert_eq!(check("a.rs", &format!("//! Sample.\n#[cfg(test)]\nmod tests {{\n{}}}", "\n".repeat(600))), []);
         let gated_item = format!("//! Sample.\n#[cfg(test)]\nfn only() {{}}\n{}", "\n".repeat(500));
         assert_eq!(check("a.rs", &gated_item).len(), 1);
@@ -383,6 +389,7 @@ mod rules {
 
     #[test]
     fn files_say_what_they_do() {
+        assert_eq!(check("crates/x/src/a/tests.rs", "use super::*;"), []);
         assert_eq!(check("a.rs", "use std::fs;"), [(1, "the file does not open with `//!`".to_owned())]);
     }
 
