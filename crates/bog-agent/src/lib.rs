@@ -1,1 +1,6 @@
+//! The agent side of `bog-agents-daemon`: which model providers it can talk to, and which other agents it knows by name.
+//!
+//! Nothing here runs an agent, reads the environment or opens a connection: callers look names up and pass them in.
 
+pub mod presets;
+pub mod providers;

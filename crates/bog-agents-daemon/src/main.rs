@@ -1,1 +1,3 @@
+//! The `bog-agents-daemon` binary.
+
 fn main() {}

@@ -1,0 +1,51 @@
+//! From the last byte of a request to the first instruction of the agent it starts.
+//!
+//! The agent is this very program, which prints the wall clock first thing in `main`; the run's output brings it back.
+
+use super::daemon::{Daemon, Scratch};
+use super::http::Client;
+use super::limits::Limits;
+use super::stats::Samples;
+use super::{Effort, Row, jobs};
+use anyhow::{Context as _, Result, bail};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// One run after the other, 300 of them (50 when quick), each on an idle daemon.
+pub fn measure(effort: Effort, _: &Limits) -> Result<Vec<Row>> {
+    let data = Scratch::new("request-to-agent")?;
+    data.max_concurrent(8)?;
+    let program = std::env::current_exe()?;
+    jobs::command(&data, "stamp", &[&*program.to_string_lossy(), "stamp"], "")?;
+    let daemon = Daemon::start(&data)?;
+    let mut client = daemon.connect()?;
+    // The first ones warm caches.
+    for _ in 0..5 {
+        once(&mut client)?;
+    }
+    let samples: Vec<Duration> = (0..effort.pick(300, 50)).map(|_| once(&mut client)).collect::<Result<_>>()?;
+    let samples = Samples::new(samples);
+    let what = format!("last request byte to agent's first instruction, {} runs", samples.len());
+    Ok(vec![Row::new(what, samples.p50_p99(), "p50 25 ms, p99 60 ms")])
+}
+
+fn once(client: &mut Client) -> Result<Duration> {
+    let accepted = client.post("/jobs/stamp/run")?;
+    let sent = accepted.sent_at.duration_since(UNIX_EPOCH)?;
+    let answer = accepted.json(202)?;
+    let run = answer["run_id"].as_str().context("the answer has no `run_id`")?.to_owned();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // Asking would take time from what is measured: by then the agent has begun in all but the worst cases.
+    std::thread::sleep(Duration::from_millis(100));
+    loop {
+        let run = client.get(&format!("/runs/{run}"))?.json(200)?;
+        if run["state"] == "finished" {
+            let output = run["output"].as_str().unwrap_or_default().trim();
+            let begun: u64 = output.parse().with_context(|| format!("the run ended with {run}"))?;
+            return Ok(Duration::from_nanos(begun).saturating_sub(sent));
+        }
+        if Instant::now() > deadline {
+            bail!("the run had not finished after 10 s: {run}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,119 @@
+//! The programs that tests call, and how to get them.
+
+use anyhow::{Context as _, Result, bail};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A program and the Debian package that holds it.
+struct Program {
+    name: &'static str,
+    package: &'static str,
+}
+
+const EVERYWHERE: &[Program] = &[
+    Program { name: "sh", package: "dash" },
+    Program { name: "git", package: "git" },
+    Program { name: "python3", package: "python3" },
+];
+
+/// For tests with a small disk of their own and processes that leave their session.
+const ON_LINUX: &[Program] = &[
+    Program { name: "mount", package: "mount" },
+    Program { name: "setpriv", package: "util-linux" },
+    Program { name: "setsid", package: "util-linux" },
+    Program { name: "unshare", package: "util-linux" },
+];
+
+/// Whether `PATH` holds an executable file of that name.
+pub fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| is_executable(&folder.join(name)))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.with_extension("exe").is_file()
+}
+
+/// Installs what is missing through `apt-get`, where there is one and we may.
+///
+/// # Errors
+/// When something is missing and stays missing; the message says what, and how to get it.
+pub fn ensure() -> Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    let names = names(&missing);
+    let by_hand = format!("install it: on Debian `apt-get install {}`", packages.join(" "));
+    let Some(apt_get) = apt_get() else {
+        bail!("the tests need {names}, not found on `PATH`; {by_hand}");
+    };
+    eprintln!("==> installing {}", packages.join(" "));
+    let install = ["install", "--yes", "--no-install-recommends"];
+    apt(&apt_get, &["update"])
+        .and_then(|()| apt(&apt_get, &[&install, packages.as_slice()].concat()))
+        .with_context(|| format!("the tests need {names}; {by_hand}"))?;
+    let still = self::missing();
+    if !still.is_empty() {
+        bail!("{} still not on `PATH` after installing {}", self::names(&still), packages.join(" "));
+    }
+    Ok(())
+}
+
+fn missing() -> Vec<&'static Program> {
+    let on_linux = if cfg!(target_os = "linux") { ON_LINUX } else { &[] };
+    EVERYWHERE.iter().chain(on_linux).filter(|program| !on_path(program.name)).collect()
+}
+
+fn names(programs: &[&Program]) -> String {
+    programs.iter().map(|program| format!("`{}`", program.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The words before apt-get's own arguments, if this user may install packages here.
+fn apt_get() -> Option<Vec<&'static str>> {
+    let quiet = |words: &[&str]| {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    if !on_path("apt-get") {
+        return None;
+    }
+    let uid = quiet(&["id", "-u"]).output().ok()?;
+    if uid.stdout.trim_ascii() == b"0" {
+        return Some(vec!["apt-get"]);
+    }
+    let may_sudo = on_path("sudo") && quiet(&["sudo", "-n", "true"]).status().is_ok_and(|status| status.success());
+    may_sudo.then(|| vec!["sudo", "-n", "apt-get"])
+}
+
+fn apt(apt_get: &[&str], args: &[&str]) -> Result<()> {
+    let mut command = Command::new(apt_get[0]);
+    command.args(&apt_get[1..]).arg("--quiet").args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    let status = command.stdin(Stdio::null()).status().context("`apt-get` could not be started")?;
+    if !status.success() {
+        bail!("`apt-get {}` failed with {status}", args.join(" "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_programs_on_the_path_only() {
+        assert!(on_path("sh"));
+        assert!(!on_path("no-program-has-this-name"));
+    }
+}

@@ -1,0 +1,20 @@
+//! `cargo xtask test`: what the tests need, then every test, with the output of `cargo test` last.
+
+use crate::programs;
+use crate::step::{cargo, run, run_untimed};
+use anyhow::Result;
+
+/// The feature that compiles crash points and the injectable clock in.
+pub const FAILPOINTS: &str = "bog-agents-daemon/failpoints";
+
+/// Installs missing programs where that is possible and runs every test.
+///
+/// # Errors
+/// When a needed program is missing and cannot be installed, or a test fails.
+pub fn test() -> Result<()> {
+    programs::ensure()?;
+    let tests = ["test", "--workspace", "--features", FAILPOINTS];
+    run("test build", cargo(&tests).args(["--quiet", "--no-run"]))?;
+    // Nothing is printed after it: the closing lines of the whole check are those of the tests.
+    run_untimed("tests", &mut cargo(&tests))
+}
