@@ -1,3 +1,11 @@
-//! The `bog-agents-daemon` binary.
+//! The program. Its two hidden commands come first, before anything that costs time or starts a thread.
 
-fn main() {}
+use bog_agents_daemon::runner;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = runner::dispatch(std::env::args_os()) {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

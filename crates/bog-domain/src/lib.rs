@@ -9,6 +9,7 @@ pub mod event;
 pub mod fire;
 pub mod ids;
 pub mod job;
+pub mod mask;
 pub mod overlap;
 pub mod retry;
 pub mod run;

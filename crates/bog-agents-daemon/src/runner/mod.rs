@@ -1,0 +1,53 @@
+//! The runner: the small process that supervises one attempt, and the daemon's handle to it.
+//!
+//! `bog-agents-daemon runner DIR` holds `DIR/lock` for life, starts the agent through `bog-agents-daemon launch`, and
+//! is done when the agent's whole process tree is gone and `DIR/outcome.json` says how it went. It knows nothing of the
+//! store, of outputs or of the API, and it has one thread and no async runtime: [`handle`] and [`recovery`] are the
+//! daemon's side.
+
+mod agent;
+mod capture;
+mod control;
+mod events;
+pub mod handle;
+mod launch;
+pub mod outcome;
+pub mod protocol;
+pub mod recovery;
+mod supervise;
+pub mod tree;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use handle::{Control, Ended, Runner, prepare, socket_dir, socket_path, spawn, spawn_from};
+pub use outcome::read_outcome;
+pub use protocol::{AttemptSpec, OutcomeRecord};
+pub use recovery::{Found, inspect};
+pub use tree::sweep;
+
+/// The hidden command that supervises one attempt.
+const RUNNER: &str = "runner";
+/// The hidden command that becomes the agent.
+const LAUNCH: &str = "launch";
+
+/// Runs a hidden command, if the arguments name one: `runner DIR`, or `launch SPEC -- PROGRAM ARGS...`.
+///
+/// It comes before anything else in `main`, so that the runner starts no thread and parses no command line.
+#[must_use]
+pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut args = args.into_iter().skip(1);
+    let command = args.next()?;
+    if command == RUNNER {
+        let dir = PathBuf::from(args.next()?);
+        return Some(supervise::run(&dir));
+    }
+    if command == LAUNCH {
+        let spec = args.next()?;
+        let command = args.skip(1).collect::<Vec<_>>();
+        return Some(launch::run(&spec, &command));
+    }
+    None
+}

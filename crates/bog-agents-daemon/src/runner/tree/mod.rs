@@ -1,0 +1,152 @@
+//! Process trees: finding them, and ending them so that nothing is left.
+//!
+//! Pids are only ever used together with a pidfd whose process was checked to be the one that was found: a pid that was
+//! given to another process meanwhile is never signalled.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+
+use bog_domain::ids::RunId;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+pub use system::Process;
+
+/// How often a STOP sweep looks for processes that were born meanwhile. A fork bomb needs two or three rounds.
+const STOP_ROUNDS: usize = 64;
+/// How long [`sweep`] goes on where processes do not go away.
+const SWEEP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A signal this module sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// Please end.
+    Term,
+    /// Go on, to notice the TERM.
+    Continue,
+    /// Stand still.
+    Stop,
+    /// End.
+    Kill,
+}
+
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It was sent.
+    Sent,
+    /// The process is gone.
+    Gone,
+    /// The system does not let us: the process runs as another user.
+    NotAllowed,
+}
+
+/// Every descendant of the calling process, zombies left out.
+#[must_use]
+pub fn descendants() -> Vec<Process> {
+    below(&HashSet::from([own_pid()]))
+}
+
+/// Asks every descendant of the calling process to end.
+pub fn terminate_descendants() {
+    for process in descendants() {
+        if system::signal(&process, Signal::Term) == Sent::Sent {
+            // A stopped process does not notice a TERM; a running one does not mind a CONT.
+            system::signal(&process, Signal::Continue);
+        }
+    }
+}
+
+/// Ends every descendant of the calling process; returns how many it is not allowed to end.
+pub fn kill_descendants() -> usize {
+    strike(descendants).not_allowed
+}
+
+/// Ends whatever carries the run's mark in its environment, and its descendants; returns how many processes those were.
+///
+/// For attempts whose runner is gone. Never ends the calling process. Gives up after [`SWEEP_PATIENCE`] where a
+/// process sits in the kernel and cannot die.
+pub fn sweep(run_id: RunId) -> usize {
+    let mark = format!("BOG_RUN_ID={run_id}");
+    let give_up = Instant::now() + SWEEP_PATIENCE;
+    let mut ended = HashSet::new();
+    loop {
+        let struck = strike(|| marked(&mark));
+        let any = !struck.sent.is_empty();
+        ended.extend(struck.sent);
+        if !any || Instant::now() > give_up {
+            return ended.len();
+        }
+        // What was killed needs a moment to go; the next round says whether it went.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The processes that carry the mark, and what descends from them, without the calling process.
+fn marked(mark: &str) -> Vec<Process> {
+    let own = own_pid();
+    let mut found: Vec<Process> = system::processes()
+        .into_iter()
+        .filter(|process| process.pid != own && system::has_in_environment(process, mark))
+        .collect();
+    let known: HashSet<i32> = found.iter().map(|process| process.pid).collect();
+    if !known.is_empty() {
+        found.extend(below(&known).into_iter().filter(|process| process.pid != own && !known.contains(&process.pid)));
+    }
+    found
+}
+
+/// Every process below one of `roots`, the roots themselves left out.
+fn below(roots: &HashSet<i32>) -> Vec<Process> {
+    let mut rest = system::processes();
+    let mut known = roots.clone();
+    let mut found = Vec::new();
+    loop {
+        let (new, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|process| known.contains(&process.parent));
+        if new.is_empty() {
+            return found.into_iter().filter(|process: &Process| !process.zombie).collect();
+        }
+        known.extend(new.iter().map(|process| process.pid));
+        found.extend(new.into_iter().filter(|process| !roots.contains(&process.pid)));
+        rest = others;
+    }
+}
+
+struct Struck {
+    sent: HashSet<(i32, u64)>,
+    not_allowed: usize,
+}
+
+/// Stops everything `find` finds until it finds nothing new, so that nothing can fork; then kills it all.
+fn strike(find: impl Fn() -> Vec<Process>) -> Struck {
+    let mut stopped: HashSet<(i32, u64)> = HashSet::new();
+    let mut targets: Vec<Process> = Vec::new();
+    for _ in 0..STOP_ROUNDS {
+        let new: Vec<Process> =
+            find().into_iter().filter(|process| stopped.insert((process.pid, process.started))).collect();
+        if new.is_empty() {
+            break;
+        }
+        for process in &new {
+            system::signal(process, Signal::Stop);
+        }
+        targets.extend(new);
+    }
+    let mut struck = Struck { sent: HashSet::new(), not_allowed: 0 };
+    for process in &targets {
+        match system::signal(process, Signal::Kill) {
+            Sent::Sent => {
+                struck.sent.insert((process.pid, process.started));
+            }
+            Sent::Gone => {}
+            Sent::NotAllowed => struck.not_allowed += 1,
+        }
+    }
+    struck
+}
+
+fn own_pid() -> i32 {
+    nix::unistd::Pid::this().as_raw()
+}

@@ -1,0 +1,3 @@
+//! Everything that needs real processes, files and sockets.
+
+mod runner;
