@@ -15,13 +15,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 /// How long a control message may take to be answered.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a runner may take until it listens.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a lock is looked at where no socket tells of the runner's end.
 const POLL_LOCK_EVERY: Duration = Duration::from_millis(100);
 /// How often a folder that cannot be judged (no descriptors left, for one) is looked at again before it is given up.
@@ -145,7 +147,7 @@ pub fn spawn_from(exe: &Path, dir: &Path, spec: &AttemptSpec, env: Vec<(OsString
 /// Where the runner cannot be reached or refuses.
 pub async fn cancel(socket: &Path, reason: &str) -> io::Result<()> {
     let exchange = async {
-        let mut stream = UnixStream::connect(socket).await?;
+        let mut stream = connect(socket).await?;
         let request = Request { v: VERSION, cmd: ControlCommand::Cancel, reason: reason.to_owned() };
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
@@ -158,11 +160,22 @@ pub async fn cancel(socket: &Path, reason: &str) -> io::Result<()> {
     tokio::time::timeout(CONTROL_TIMEOUT, exchange).await?
 }
 
+/// Connects, and waits a little for a runner that was started just now and does not listen yet.
+async fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let give_up = Instant::now() + LISTEN_TIMEOUT;
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(_) if Instant::now() < give_up => tokio::time::sleep(Duration::from_millis(10)).await,
+            connected => return connected,
+        }
+    }
+}
+
 impl Control {
     /// Cancels the attempt; its outcome follows through [`Runner::wait`].
     ///
     /// # Errors
-    /// Where the runner is gone, does not listen yet, or refuses.
+    /// Where the runner is gone or refuses.
     pub async fn cancel(&self, reason: &str) -> io::Result<()> {
         cancel(&self.socket, reason).await
     }

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -198,12 +198,13 @@ async fn the_prompt_comes_on_stdin_whether_it_is_read_or_not() {
 }
 
 #[tokio::test]
-async fn the_agent_inherits_no_descriptor_and_no_signal_mask() {
-    let attempt = Attempt::shell("ls /proc/self/fd | tr '\\n' ' '; grep -E 'Sig(Blk|Ign)' /proc/self/status");
-    let output = attempt.run().await.output;
-    // The fourth is the folder that `ls` itself reads.
-    assert!(output.starts_with("0 1 2 3 Sig"), "{output}");
-    assert_eq!(output.matches("0000000000000000").count(), 2, "{output}");
+async fn the_agent_inherits_no_descriptor_and_no_blocked_signal() {
+    let script = "ls /proc/self/fd | tr '\\n' ' '; grep -E 'Sig(Blk|Ign)' /proc/self/status";
+    let output = Attempt::shell(script).run().await.output;
+    // What this test's own children inherit is not the runner's doing.
+    let own = std::process::Command::new("sh").args(["-c", script]).output().expect("a shell");
+    assert_eq!(output, String::from_utf8_lossy(&own.stdout));
+    assert!(output.contains("SigBlk:\t0000000000000000"), "{output}");
 }
 
 #[tokio::test]
@@ -217,8 +218,15 @@ async fn a_start_that_fails_is_told_apart_and_says_what_to_do() {
         found,
         "the program `no-such-agent` is not on the `PATH`; install it or give its full path in `command`"
     );
-    let found = error(Attempt::new(&["/etc/hostname"]).run().await);
-    assert!(found.contains("`/etc/hostname` may not be executed"), "{found}");
+    let attempt = Attempt::new(&["./plain"]);
+    fs::write(attempt.path("plain"), "no program").expect("written");
+    let found = error(attempt.run().await);
+    assert!(found.contains("`./plain` may not be executed"), "{found}");
+    let attempt = Attempt::new(&["./script"]);
+    fs::write(attempt.path("script"), "#!/no/such/interpreter\n").expect("written");
+    fs::set_permissions(attempt.path("script"), Permissions::from_mode(0o700)).expect("executable");
+    let found = error(attempt.run().await);
+    assert!(found.contains("the interpreter in its first line is missing"), "{found}");
     let mut attempt = Attempt::new(&["true"]);
     attempt.spec.working_dir = attempt.path("nowhere");
     let found = error(attempt.run().await);
@@ -241,7 +249,7 @@ async fn the_limit_ends_a_grandchild_that_ignores_term_in_a_session_of_its_own()
         record.error.as_deref(),
         Some("the limit of `1.5s` was reached; raise `limits.wall_clock` if the job needs longer")
     );
-    assert_eq!(attempt.processes(), [], "nothing with the mark is left");
+    assert_eq!(attempt.processes(), Vec::<i32>::new(), "nothing with the mark is left");
     let pid = fs::read_to_string(attempt.path("pid")).expect("the unmarked grandchild ran");
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "nor without it");
 }
@@ -255,22 +263,27 @@ async fn a_background_grandchild_that_holds_stdout_does_not_hang_the_run() {
 }
 
 #[tokio::test]
-async fn a_fork_bomb_ends_at_the_limit() {
+async fn a_tree_that_runs_away_is_caught() {
+    // Thirty lines of processes, each alive for some milliseconds only: who kills what it has seen kills nothing.
     let mut attempt = Attempt::new(&[
         "python3",
         "-c",
-        "import os,signal,time
+        "import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-end = time.time() + 30
-while time.time() < end:
-    if len(os.listdir('/proc')) < 900 and os.fork() == 0:
+end = time.time() + 60
+for _ in range(30):
+    if os.fork() == 0:
         os.setsid()
-    time.sleep(0.002)",
+        while time.time() < end:
+            if os.fork():
+                os._exit(0)
+            time.sleep(0.02)
+time.sleep(60)",
     ]);
-    attempt.spec.wall_clock_ms = 1_000;
+    attempt.spec.wall_clock_ms = 1_500;
     attempt.spec.grace_ms = 50;
     assert_eq!(attempt.run().await.outcome, Outcome::TimedOut);
-    assert_eq!(attempt.processes(), []);
+    assert_eq!(attempt.processes(), Vec::<i32>::new());
 }
 
 #[tokio::test]
@@ -308,7 +321,7 @@ async fn a_killed_runner_takes_its_agent_along_and_the_rest_is_swept() {
     kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
     let Ended::Lost { reason } = ended(runner).await else { panic!("lost was expected") };
     assert!(reason.starts_with("its runner died after it started the attempt; "), "{reason}");
-    assert_eq!(attempt.processes(), []);
+    assert_eq!(attempt.processes(), Vec::<i32>::new());
     let again = runner::inspect(&attempt.dir).await.expect("judged");
     assert!(matches!(again, Found::Lost { .. }), "{again:?}");
     assert!(!attempt.spec.socket.exists(), "the dead runner's socket is gone");
@@ -402,8 +415,9 @@ async fn a_moved_folder_keeps_the_reason() {
 
 #[tokio::test]
 async fn secrets_are_masked_wherever_they_would_be_written() {
-    let mut attempt =
-        Attempt::shell("printf 'a hunter2'; sleep 0.2; printf 'hunter2 b'; printf 'oops hunter2hunter2' >&2; exit 1");
+    let mut attempt = Attempt::shell(
+        "printf 'a %.7s' \"$SECRET\"; sleep 0.2; printf '%s b' \"${SECRET#hunter2}\"; printf 'oops %s' \"$SECRET\" >&2; exit 1",
+    );
     attempt.env.push(("SECRET".into(), "hunter2hunter2".into()));
     attempt.spec.mask_env = vec!["SECRET".to_owned()];
     let record = attempt.run().await;
@@ -448,7 +462,75 @@ async fn an_attempt_without_a_description_is_still_judged() {
     fs::remove_file(attempt.dir.join("attempt.json")).expect("removed");
     kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
     assert!(matches!(ended(runner).await, Ended::Lost { .. }));
-    assert_eq!(attempt.processes(), [], "the run's id is known from the folder's name");
+    assert_eq!(attempt.processes(), Vec::<i32>::new(), "the run's id is known from the folder's name");
+}
+
+/// Runs a script beside a prepared attempt's copy on a file system of 256 KiB, in a name space of its own; `$D` is
+/// the attempt's folder there, `$BOG` the binary, `$OUT` a folder outside.
+fn on_a_tiny_disk(attempt: &Attempt, script: &str) -> String {
+    attempt.prepare();
+    let mount = attempt.path("tiny");
+    fs::create_dir(&mount).expect("created");
+    let script = format!("set -e; mount -t tmpfs -o size=256k tmpfs $MNT; mkdir $D; cp $FROM/* $D; {script}");
+    let output = std::process::Command::new("unshare")
+        .args(["-Urm", "sh", "-c", &script])
+        .env("MNT", &mount)
+        .env("D", mount.join("1"))
+        .env("FROM", &attempt.dir)
+        .env("OUT", &attempt.dir)
+        .env("BOG", env!("CARGO_BIN_EXE_bog-agents-daemon"))
+        .output()
+        .expect("unshare");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[tokio::test]
+async fn without_room_for_an_outcome_the_agent_does_not_start() {
+    let mut attempt = Attempt::new(&["touch", "ran"]);
+    attempt.spec.output_bytes = 1024 * 1024;
+    let said = on_a_tiny_disk(&attempt, "$BOG runner $D || echo code $?; cp $D/verdict $D/lock $OUT; cat $D/verdict");
+    assert_eq!(said, "code 75\nnospace");
+    assert!(!attempt.path("ran").exists());
+    let Found::Ended(record) = runner::inspect(&attempt.dir).await.expect("judged") else {
+        panic!("ended was expected")
+    };
+    assert_eq!(record.outcome, Outcome::StartFailed);
+    assert!(record.error.expect("an error").starts_with("the disk is full: "));
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_during_the_run_takes_no_outcome() {
+    let mut attempt = Attempt::shell("cat /dev/zero > $FILL; df --output=avail $FILL | tail -1 > left; seq 5000");
+    attempt.spec.output_bytes = 64 * 1024;
+    let script = "FILL=$MNT/fill $BOG runner $D; cp $D/outcome.json $OUT";
+    on_a_tiny_disk(&attempt, script);
+    let left = fs::read_to_string(attempt.path("left")).expect("the agent ran");
+    assert_eq!(left.trim(), "0", "the disk was full");
+    let record = runner::read_outcome(&attempt.dir).expect("readable").expect("an outcome");
+    assert_eq!(record.outcome, Outcome::Succeeded);
+    assert!(record.output.ends_with("\n4999\n5000\n"));
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_runner_killed_at_any_point_is_judged_rightly() {
+    for (point, ran, expected) in [
+        ("runner.locked", false, "never began"),
+        ("runner.started", false, "lost"),
+        ("runner.before_outcome", true, "lost"),
+        ("runner.after_outcome", true, "succeeded"),
+    ] {
+        let mut attempt = Attempt::shell("echo ran > ran; env | grep FAILPOINTS; true");
+        attempt.env.push(("BOG_FAILPOINTS".into(), format!("{point}=kill").into()));
+        let found = match ended(attempt.spawn()).await {
+            Ended::Outcome(record) if record.output.is_empty() => "succeeded",
+            Ended::Outcome(_) => "the agent saw the failpoints",
+            Ended::NeverBegan => "never began",
+            Ended::Lost { .. } => "lost",
+        };
+        assert_eq!((found, attempt.path("ran").exists()), (expected, ran), "{point}");
+    }
 }
 
 #[tokio::test]
