@@ -100,35 +100,33 @@ impl LaunchError {
     /// What went wrong and what to do, for people.
     pub fn explain(&self, program: &str, working_dir: &std::path::Path) -> String {
         let system = io::Error::from_raw_os_error(self.errno);
+        let missing = system.kind() == io::ErrorKind::NotFound;
+        let forbidden = system.kind() == io::ErrorKind::PermissionDenied;
         let folder = working_dir.display();
         match self.step {
             Step::Bind => format!("cannot prepare the process of `{program}`: {system}; run the job again"),
-            Step::WorkingDir => match system.kind() {
-                io::ErrorKind::NotFound => {
-                    format!("the working folder `{folder}` does not exist; create it or change `working_dir`")
-                }
-                io::ErrorKind::PermissionDenied => {
-                    format!("the working folder `{folder}` may not be entered; change its permissions or `working_dir`")
-                }
-                _ => format!("the working folder `{folder}` cannot be entered: {system}; change `working_dir`"),
-            },
-            Step::Exec => match system.kind() {
-                io::ErrorKind::NotFound if program.contains('/') && working_dir.join(program).exists() => format!(
-                    "`{program}` cannot be started: the interpreter in its first line is missing; install it or correct the line"
-                ),
-                io::ErrorKind::NotFound if program.contains('/') => {
-                    format!("the program `{program}` does not exist; correct the path in `command` or install it")
-                }
-                io::ErrorKind::NotFound => {
-                    format!(
-                        "the program `{program}` is not on the `PATH`; install it or give its full path in `command`"
-                    )
-                }
-                io::ErrorKind::PermissionDenied => {
-                    format!("the program `{program}` may not be executed; make it executable with `chmod +x`")
-                }
-                _ => format!("the program `{program}` cannot be started: {system}; check `command`"),
-            },
+            Step::WorkingDir if missing => {
+                format!("the working folder `{folder}` does not exist; create it or change `working_dir`")
+            }
+            Step::WorkingDir if forbidden => {
+                format!("the working folder `{folder}` may not be entered; change its permissions or `working_dir`")
+            }
+            Step::WorkingDir => {
+                format!("the working folder `{folder}` cannot be entered: {system}; change `working_dir`")
+            }
+            Step::Exec if missing && program.contains('/') && working_dir.join(program).exists() => format!(
+                "`{program}` cannot be started: the interpreter in its first line is missing; install it or correct the line"
+            ),
+            Step::Exec if missing && program.contains('/') => {
+                format!("the program `{program}` does not exist; correct the path in `command` or install it")
+            }
+            Step::Exec if missing => {
+                format!("the program `{program}` is not on the `PATH`; install it or give its full path in `command`")
+            }
+            Step::Exec if forbidden => {
+                format!("the program `{program}` may not be executed; make it executable with `chmod +x`")
+            }
+            Step::Exec => format!("the program `{program}` cannot be started: {system}; check `command`"),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod agent;
 mod capture;
 mod control;
+mod ending;
 mod events;
 pub mod handle;
 mod launch;

@@ -3,17 +3,15 @@
 use super::agent::{Agent, Piece, read_piece};
 use super::capture::{Head, Stream, Tail};
 use super::control::ControlServer;
+use super::ending::{Cut, Ending, STDERR_TAIL_BYTES};
 use super::events::EventLog;
-use super::outcome::ERROR_MAX_BYTES;
-use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
+use super::protocol::{AttemptSpec, OutcomeRecord};
 use super::supervise::Held;
 use super::tree;
 use bog_domain::event::EventKind;
 use bog_domain::mask::Masker;
-use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -23,8 +21,6 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-/// How much of standard error goes into an outcome's `error`, the reason before it aside.
-const STDERR_TAIL_BYTES: usize = ERROR_MAX_BYTES - 512;
 /// How often the folder, the lease and - after a suspend - the deadlines are looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often the tree is struck again while it will not die.
@@ -49,13 +45,6 @@ enum Phase {
         since: Duration,
         next: Duration,
     },
-}
-
-/// What ended the agent from outside.
-enum Cut {
-    TimedOut,
-    Cancelled(String),
-    Interrupted(String),
 }
 
 /// One agent under supervision.
@@ -265,66 +254,17 @@ impl<'a> Watch<'a> {
     }
 
     fn record(self, started_at: Timestamp) -> OutcomeRecord {
-        let finished_at = Timestamp::now();
-        if let Some(error) = self.agent.launch_error() {
-            let error = error.explain(&self.spec.command[0], &self.spec.working_dir);
-            return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(error, started_at) };
-        }
-        let (exit_code, signal) = match self.ended {
-            Some(WaitStatus::Exited(_, code)) => (Some(code), None),
-            Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal)),
-            Some(_) | None => (None, None),
-        };
-        let (outcome, reason) = match (self.cut, exit_code, signal) {
-            (Some(cut), _, _) => cut.explain(self.spec),
-            (None, Some(0), _) => (Outcome::Succeeded, None),
-            (None, Some(code), _) => (Outcome::Failed, Some(format!("exit code {code}"))),
-            (None, None, Some(signal)) => (Outcome::Failed, Some(format!("ended by {signal}"))),
-            (None, None, None) => (Outcome::Failed, Some("ended in an unknown way".to_owned())),
-        };
-        let mut error = reason.map(|reason| with_tail(&self.masker.mask(&reason), &self.tail.into_text()));
-        if self.left_alone > 0 {
-            let note = format!("{} processes of another user could not be ended; end them by hand", self.left_alone);
-            error = Some(error.map_or(note.clone(), |error| format!("{note}; {error}")));
-        }
         let (output, output_truncated) = self.output.into_parts();
-        let error = error.map(|mut error| {
-            error.truncate(error.floor_char_boundary(ERROR_MAX_BYTES));
-            error
-        });
-        OutcomeRecord {
-            version: VERSION,
-            outcome,
-            exit_code,
-            signal: signal.map(|signal| signal as i32),
-            error,
-            started_at,
-            finished_at,
-            usage: usage(),
-            output_truncated,
-            output,
-        }
+        let ending = Ending {
+            launch_error: self.agent.launch_error(),
+            status: self.ended,
+            cut: self.cut,
+            left_alone: self.left_alone,
+            stderr: self.tail.into_text(),
+        };
+        let record = ending.record(self.spec, &self.masker, started_at);
+        OutcomeRecord { output, output_truncated, ..record }
     }
-}
-
-impl Cut {
-    fn explain(self, spec: &AttemptSpec) -> (Outcome, Option<String>) {
-        match self {
-            Self::TimedOut => {
-                let limit = Duration::from_millis(spec.wall_clock_ms);
-                let error =
-                    format!("the limit of `{limit:?}` was reached; raise `limits.wall_clock` if the job needs longer");
-                (Outcome::TimedOut, Some(error))
-            }
-            Self::Cancelled(reason) => (Outcome::Cancelled, Some(reason)),
-            Self::Interrupted(reason) => (Outcome::Interrupted, Some(reason)),
-        }
-    }
-}
-
-fn with_tail(reason: &str, tail: &str) -> String {
-    let reason = &reason[..reason.floor_char_boundary(ERROR_MAX_BYTES - STDERR_TAIL_BYTES - 2)];
-    if tail.is_empty() { reason.to_owned() } else { format!("{reason}: {tail}") }
 }
 
 /// Reads once; forgets the pipe where it ended. `None` where nothing came.
@@ -336,19 +276,6 @@ fn read_once(pipe: &mut Option<impl Read>, buffer: &mut [u8]) -> Option<usize> {
             *pipe = None;
             None
         }
-    }
-}
-
-/// What the reaped processes consumed.
-fn usage() -> Usage {
-    let Ok(used) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Usage::default() };
-    let micros = |time: nix::sys::time::TimeVal| nix::sys::time::TimeValLike::num_microseconds(&time);
-    let cpu = u64::try_from(micros(used.user_time()) + micros(used.system_time())).ok().map(Duration::from_micros);
-    Usage {
-        cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
-        // Linux counts it in KiB.
-        peak_memory_bytes: u64::try_from(used.max_rss()).ok().map(|kib| kib * 1024),
-        ..Usage::default()
     }
 }
 

@@ -1,0 +1,117 @@
+//! From how the agent's processes ended to what is recorded of it.
+
+use super::launch::LaunchError;
+use super::outcome::ERROR_MAX_BYTES;
+use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
+use bog_domain::mask::Masker;
+use bog_domain::run::{Outcome, Usage};
+use jiff::Timestamp;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
+use nix::sys::wait::WaitStatus;
+use std::time::Duration;
+
+/// How much of standard error goes into an outcome's `error`, the reason before it aside.
+pub const STDERR_TAIL_BYTES: usize = ERROR_MAX_BYTES - 512;
+
+/// What ended the agent from outside.
+pub enum Cut {
+    /// Its wall-clock limit.
+    TimedOut,
+    /// A cancel request, with its reason.
+    Cancelled(String),
+    /// Something else, named here.
+    Interrupted(String),
+}
+
+/// All that is known when the process tree is gone.
+pub struct Ending {
+    /// Why the agent was not started at all.
+    pub launch_error: Option<LaunchError>,
+    /// How the agent's own process ended.
+    pub status: Option<WaitStatus>,
+    /// What ended it from outside.
+    pub cut: Option<Cut>,
+    /// Processes that could not be ended, because they run as another user.
+    pub left_alone: usize,
+    /// The end of its standard error.
+    pub stderr: String,
+}
+
+impl Ending {
+    /// The record of it, its output left empty.
+    pub fn record(self, spec: &AttemptSpec, masker: &Masker, started_at: Timestamp) -> OutcomeRecord {
+        let finished_at = Timestamp::now();
+        if let Some(error) = self.launch_error {
+            let error = error.explain(&spec.command[0], &spec.working_dir);
+            return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(capped(error), started_at) };
+        }
+        let (exit_code, signal) = match self.status {
+            Some(WaitStatus::Exited(_, code)) => (Some(code), None),
+            Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal)),
+            Some(_) | None => (None, None),
+        };
+        let (outcome, reason) = match (self.cut, exit_code, signal) {
+            (Some(cut), _, _) => cut.explain(spec),
+            (None, Some(0), _) => (Outcome::Succeeded, None),
+            (None, Some(code), _) => (Outcome::Failed, Some(format!("exit code {code}"))),
+            (None, None, Some(signal)) => (Outcome::Failed, Some(format!("ended by {signal}"))),
+            (None, None, None) => (Outcome::Failed, Some("ended in an unknown way".to_owned())),
+        };
+        let mut error = reason.map(|reason| with_tail(&masker.mask(&reason), &self.stderr));
+        if self.left_alone > 0 {
+            let note = format!("{} processes of another user could not be ended; end them by hand", self.left_alone);
+            error = Some(error.map_or(note.clone(), |error| format!("{note}; {error}")));
+        }
+        OutcomeRecord {
+            version: VERSION,
+            outcome,
+            exit_code,
+            signal: signal.map(|signal| signal as i32),
+            error: error.map(capped),
+            started_at,
+            finished_at,
+            usage: usage(),
+            output_truncated: false,
+            output: String::new(),
+        }
+    }
+}
+
+impl Cut {
+    fn explain(self, spec: &AttemptSpec) -> (Outcome, Option<String>) {
+        match self {
+            Self::TimedOut => {
+                let limit = Duration::from_millis(spec.wall_clock_ms);
+                let error =
+                    format!("the limit of `{limit:?}` was reached; raise `limits.wall_clock` if the job needs longer");
+                (Outcome::TimedOut, Some(error))
+            }
+            Self::Cancelled(reason) => (Outcome::Cancelled, Some(reason)),
+            Self::Interrupted(reason) => (Outcome::Interrupted, Some(reason)),
+        }
+    }
+}
+
+fn capped(mut error: String) -> String {
+    error.truncate(error.floor_char_boundary(ERROR_MAX_BYTES));
+    error
+}
+
+fn with_tail(reason: &str, tail: &str) -> String {
+    let reason = &reason[..reason.floor_char_boundary(ERROR_MAX_BYTES - STDERR_TAIL_BYTES - 2)];
+    if tail.is_empty() { reason.to_owned() } else { format!("{reason}: {tail}") }
+}
+
+/// What the reaped processes consumed.
+fn usage() -> Usage {
+    let Ok(used) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Usage::default() };
+    let micros = |time: TimeVal| time.num_microseconds();
+    let cpu = u64::try_from(micros(used.user_time()) + micros(used.system_time())).ok().map(Duration::from_micros);
+    Usage {
+        cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
+        // Linux counts it in KiB.
+        peak_memory_bytes: u64::try_from(used.max_rss()).ok().map(|kib| kib * 1024),
+        ..Usage::default()
+    }
+}
