@@ -66,7 +66,7 @@ pub fn kill_descendants() -> usize {
 
 /// Ends whatever carries the run's mark in its environment, and its descendants; returns how many processes those were.
 ///
-/// For attempts whose runner is gone. Never ends the calling process. Gives up after [`SWEEP_PATIENCE`] where a
+/// For attempts whose runner is gone. Never ends the calling process. Gives up after 30 seconds where a
 /// process sits in the kernel and cannot die.
 pub fn sweep(run_id: RunId) -> usize {
     let mark = format!("BOG_RUN_ID={run_id}");
