@@ -32,6 +32,12 @@ pub fn new_id() -> Uuid {
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds))
 }
 
+/// The machine's IANA time zone; `UTC` where it has none.
+#[must_use]
+pub fn zone_name() -> String {
+    jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+}
+
 /// A uniform draw from `0.0..1.0`, for jitter.
 #[must_use]
 pub fn roll() -> f64 {

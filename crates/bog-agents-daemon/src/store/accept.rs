@@ -175,11 +175,10 @@ fn waiting_run(tx: &Connection, job: JobUid) -> Result<Option<RunId>, StoreError
 }
 
 fn load(tx: &Connection, job: JobUid, run_count: u64, coalesce_target: bool) -> Result<Load, StoreError> {
-    let sql = "SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'queued'), \
-                      count(*) FILTER (WHERE state = 'queued' AND attempt > 0) \
+    let sql = "SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'queued') \
                FROM runs WHERE state IN ('queued', 'running') AND job_uid = ?1";
     let read = |row: &Row<'_>| {
-        Ok(Load { running: row.get(0)?, queued: row.get(1)?, retrying: row.get(2)?, run_count, coalesce_target })
+        Ok(Load { running: row.get(0)?, queued: row.get(1)?, run_count, coalesce_target })
     };
     Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], read)?)
 }

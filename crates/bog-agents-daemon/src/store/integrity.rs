@@ -66,9 +66,9 @@ const RULES: [(&str, &str); 12] = [
          WHERE (next_at IS NOT NULL) <> (state IN ('pending', 'retrying'))",
     ),
     (
-        "a trigger belongs to a live job, and has not dealt with slots before it began",
+        "a trigger belongs to a live job",
         "SELECT 'trigger ' || t.id || ' of job ' || t.job_uid FROM triggers t JOIN jobs j ON j.uid = t.job_uid \
-         WHERE j.deleted_at IS NOT NULL OR t.cursor_at < t.activated_at",
+         WHERE j.deleted_at IS NOT NULL",
     ),
     (
         "every run names a revision that is kept",

@@ -2,7 +2,7 @@
 
 use super::cancel::cancel_all_of;
 use super::rows::{JobRow, ms};
-use super::{Store, StoreError};
+use super::{Answer, Store, StoreError};
 use bog_domain::fire::TriggerKind;
 use bog_domain::ids::{JobId, JobUid, TriggerId};
 use bog_domain::job::Job;
@@ -127,6 +127,22 @@ impl SaveJob {
 }
 
 impl Store {
+    /// Saves one job as [`Store::save_jobs`] does, and keeps the answer to the request that asked for it.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing is.
+    pub async fn save_job(&self, job: SaveJob, answer: Option<Answer>, now: Timestamp) -> Result<Saved, StoreError> {
+        self.write(move |tx| {
+            crate::failpoint::hit("store.save_job");
+            let saved = save(tx, &job, now)?;
+            if let Some(answer) = answer {
+                super::answers::keep(tx, &Answer { response: job.id.to_string(), ..answer }, now)?;
+            }
+            Ok(saved)
+        })
+        .await
+    }
+
     /// Saves jobs, each as a new revision where its spec differs from the active one. Triggers keep their memory as
     /// long as their definition is the same; new and changed ones begin now.
     ///

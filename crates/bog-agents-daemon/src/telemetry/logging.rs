@@ -2,25 +2,12 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// Text for people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// Starts logging. `BOG_LOG` sets the levels (`debug`, `bog_agents_daemon::store=trace`, ...); default `info`.
-pub fn init(format: LogFormat) {
+pub fn init(json: bool) {
     let filter = crate::env::var("BOG_LOG").unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second call, as in tests, changes nothing.
-    let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }

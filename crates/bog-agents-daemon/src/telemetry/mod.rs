@@ -3,5 +3,5 @@
 mod logging;
 mod metrics;
 
-pub use logging::{LogFormat, init};
+pub use logging::init as init_logging;
 pub use metrics::Metrics;

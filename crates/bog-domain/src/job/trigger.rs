@@ -211,7 +211,9 @@ fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<St
 }
 
 fn every(field: &str, seconds: f64) -> Result<Duration, SpecError> {
+    // Whole milliseconds: what a trigger remembers is kept to the millisecond, and a slot between two would come twice.
     let every = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let every = Duration::from_millis(u64::try_from(every.as_millis()).unwrap_or(u64::MAX));
     IntervalSchedule::new(every, Timestamp::UNIX_EPOCH).map_err(|error| SpecError::new(field, error))?;
     Ok(every)
 }

@@ -10,8 +10,9 @@ const JOB: &[&str] = &["id", "name", "working_dir"];
 const RUN: &[&str] = &["attempt", "id"];
 /// The fields of `run` in an output.
 const ENDED_RUN: &[&str] = &["attempt", "error", "id", "outcome", "output"];
-/// The fields of `event` whatever fired; `events` holds all of them where several were coalesced.
-const EVENT: &[&str] = &["events", "fired_at", "kind", "tier"];
+/// The fields of `event` whatever fired; `events` holds all of them where several were coalesced, and `payload` is
+/// null unless what fired, a person included, brought one.
+const EVENT: &[&str] = &["events", "fired_at", "kind", "payload", "tier"];
 /// Functions every template has.
 const FUNCTIONS: &[&str] = &["dict", "namespace", "range"];
 
@@ -85,9 +86,9 @@ fn event_fields(kind: TriggerKind) -> &'static [&'static str] {
     match kind {
         TriggerKind::Cron | TriggerKind::Interval => &["due_at", "scheduled_count"],
         TriggerKind::FileChange => &["created", "modified", "paths", "removed"],
-        TriggerKind::Webhook => &["delivery_id", "headers", "path", "payload"],
+        TriggerKind::Webhook => &["delivery_id", "headers", "path"],
         TriggerKind::GitPush => &["branch", "commits", "forced", "new_sha", "old_sha", "paths", "ref", "repo"],
-        TriggerKind::Github => &["actor", "body", "branch", "event", "number", "payload", "repo", "title"],
+        TriggerKind::Github => &["actor", "body", "branch", "event", "number", "repo", "title"],
         TriggerKind::Manual => &[],
     }
 }

@@ -1,0 +1,71 @@
+//! What a run's templates see: the event, the job, the run and the one before it, as one JSON value.
+
+use crate::clock;
+use crate::store::{FireRow, RunRow, Store, StoreError};
+use bog_domain::job::Job;
+use bog_domain::template::LAST_RUN_FIELDS;
+use serde_json::{Map, Value, json};
+
+/// Events of a coalesced run that its templates see: the newest ones.
+pub const MAX_EVENTS: u32 = 100;
+
+/// What is known before the run has ended.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn of_run(store: &Store, run: &RunRow, job: &Job, attempt: u32) -> Result<Value, StoreError> {
+    let fires = store.fires_of(run.id, MAX_EVENTS).await?;
+    let last = store.last_run(run.job_uid, run.seq).await?;
+    let events: Vec<Value> = fires.iter().map(event).collect();
+    let mut event = events.last().cloned().unwrap_or_else(|| json!({}));
+    event["events"] = events.into();
+    event["event_count"] = run.fires.into();
+    Ok(json!({
+        "event": event,
+        "job": {
+            "id": job.id,
+            "name": job.name,
+            "working_dir": job.working_dir.as_deref().map(crate::env::expand_home),
+        },
+        "run": { "id": run.id, "attempt": attempt },
+        "last_run": last_run(last.as_ref()),
+        "now": clock::now(),
+    }))
+}
+
+/// Adds how the run ended, for outputs.
+pub fn add_end(context: &mut Value, run: &RunRow, output: &str) {
+    context["run"]["outcome"] = run.outcome.map(|outcome| outcome.as_str()).into();
+    context["run"]["output"] = output.into();
+    context["run"]["error"] = run.error.clone().into();
+}
+
+fn event(fire: &FireRow) -> Value {
+    let mut event = match serde_json::from_str(&fire.context) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    event.insert("kind".to_owned(), fire.kind.as_str().into());
+    event.insert("fired_at".to_owned(), fire.seen_at.to_string().into());
+    event.insert("tier".to_owned(), json!(fire.kind.tier()));
+    event.entry("payload").or_insert(Value::Null);
+    Value::Object(event)
+}
+
+/// Every field is defined from the first run on, empty where there was none before.
+fn last_run(run: Option<&RunRow>) -> Value {
+    let Some(run) = run else {
+        return LAST_RUN_FIELDS.iter().map(|field| ((*field).to_owned(), Value::from(""))).collect::<Map<_, _>>().into();
+    };
+    json!({
+        "attempt": run.attempt,
+        "error": run.error,
+        "exit_code": run.exit_code,
+        "finished_at": run.finished_at,
+        "id": run.id,
+        "outcome": run.outcome,
+        "output": run.output_head,
+        "queued_at": run.queued_at,
+        "started_at": run.started_at,
+    })
+}

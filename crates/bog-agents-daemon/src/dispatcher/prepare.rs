@@ -1,0 +1,154 @@
+//! Preparing an attempt: its folder, the rendered prompt, the command, the environment. Nothing is claimed yet, so an
+//! attempt that cannot be prepared for lack of space costs nothing.
+
+use super::Dispatcher;
+use crate::store::{Ready, StoreError};
+use crate::{context, env, runner};
+use bog_domain::job::{Agent, Job};
+use bog_domain::run::Outcome;
+use serde_json::Value;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How an argument names the prompt.
+const PROMPT: [&str; 2] = ["{{prompt}}", "{{ prompt }}"];
+
+/// An attempt that is ready to be claimed.
+pub(super) enum Prepared {
+    /// Its folder is written; the runner can be started.
+    Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)> },
+    /// It cannot be started, and trying again at once would not help: the run's record says why.
+    Impossible { outcome: Outcome, error: String },
+}
+
+/// Why an attempt could not be prepared for now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotNow {
+    /// The ledger cannot be read.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The attempt's folder cannot be written.
+    #[error("the run's folder cannot be written: {0}")]
+    Folder(#[from] io::Error),
+}
+
+/// What is the matter with a job that cannot be started.
+fn impossible(outcome: Outcome, error: impl ToString) -> Prepared {
+    Prepared::Impossible { outcome, error: error.to_string() }
+}
+
+impl Dispatcher {
+    /// The folder of an attempt.
+    pub(super) fn attempt_dir(&self, run: bog_domain::ids::RunId, attempt: u32) -> PathBuf {
+        self.run_dir(run).join(attempt.to_string())
+    }
+
+    fn run_dir(&self, run: bog_domain::ids::RunId) -> PathBuf {
+        self.data_dir.join("runs").join(run.to_string())
+    }
+
+    pub(super) async fn prepare(&self, ready: &Ready, job: &Job) -> Result<Prepared, NotNow> {
+        let attempt = ready.run.attempt + 1;
+        let Agent::Command(argv) = &job.agent else {
+            let error = format!(
+                "agent `{}` is not served by this version, which runs command agents: give the job \
+                 `agent: {{command: [program, argument, ...]}}`",
+                job.agent.label()
+            );
+            return Ok(impossible(Outcome::StartFailed, error));
+        };
+        let context = context::of_run(&self.store, &ready.run, job, attempt).await?;
+        let prompt = match job.prompt.as_ref().map(|prompt| prompt.render(&context)).transpose() {
+            Ok(prompt) => prompt,
+            Err(error) => return Ok(impossible(Outcome::Failed, format!("`prompt`: {error}"))),
+        };
+        let working_dir = match self.working_dir(ready, job)? {
+            Ok(dir) => dir,
+            Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
+        };
+        let (command, stdin) = with_prompt(argv, prompt);
+        let spec = runner::AttemptSpec {
+            version: runner::protocol::VERSION,
+            run_id: ready.run.id,
+            job_id: job.id.clone(),
+            attempt,
+            epoch: self.epoch.number,
+            command,
+            stdin,
+            working_dir,
+            wall_clock_ms: millis(job.limits.wall_clock),
+            grace_ms: millis(job.limits.grace),
+            output_bytes: job.limits.output_bytes,
+            mask_env: job.secrets.clone(),
+            socket: runner::socket_path(ready.run.id, attempt)?,
+            lease_until: None,
+        };
+        let dir = self.attempt_dir(ready.run.id, attempt);
+        write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
+        let named: Vec<String> = job.env.iter().chain(&job.secrets).cloned().collect();
+        Ok(Prepared::Runner { dir, spec: Box::new(spec), env: env::for_agent(&named) })
+    }
+
+    /// The job's folder, or the run's own where it names none.
+    fn working_dir(&self, ready: &Ready, job: &Job) -> io::Result<Result<PathBuf, String>> {
+        let Some(written) = &job.working_dir else {
+            let own = self.run_dir(ready.run.id).join("work");
+            crate::jobs::file::create_private_folder(&own)?;
+            return Ok(Ok(own));
+        };
+        let dir = env::expand_home(written);
+        Ok(if dir.is_dir() { Ok(dir) } else { Err(missing(written, &dir)) })
+    }
+}
+
+fn missing(written: &str, dir: &Path) -> String {
+    let what = if dir.exists() { "is no folder" } else { "does not exist" };
+    format!("`working_dir`: `{written}` {what}: make it, or change the job")
+}
+
+async fn write_folder(dir: PathBuf, spec: runner::AttemptSpec, event: Value) -> io::Result<()> {
+    let write = move || {
+        // What is left of an attempt that was prepared and never claimed; nothing ever ran in it.
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        runner::prepare(&dir, &spec, &event)
+    };
+    crate::tasks::blocking(write).await.map_err(io::Error::other)?
+}
+
+/// The prompt takes the place of `{{prompt}}` in the arguments, else it comes on standard input. It is put in as it is,
+/// in one pass: a prompt that contains `{{prompt}}` is not looked into.
+fn with_prompt(argv: &[String], prompt: Option<String>) -> (Vec<String>, Option<String>) {
+    let named = argv.iter().any(|argument| PROMPT.iter().any(|name| argument.contains(name)));
+    if !named {
+        return (argv.to_vec(), prompt);
+    }
+    let prompt = prompt.unwrap_or_default();
+    let fill = |argument: &String| {
+        let same = argument.replace(PROMPT[1], PROMPT[0]);
+        same.split(PROMPT[0]).collect::<Vec<_>>().join(&prompt)
+    };
+    (argv.iter().map(fill).collect(), None)
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prompt_goes_into_arguments_or_to_stdin() {
+        let argv = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let prompt = || Some("a {{prompt}} b".to_owned());
+        assert_eq!(with_prompt(&argv(&["cat"]), prompt()), (argv(&["cat"]), prompt()));
+        let filled = with_prompt(&argv(&["x", "-p={{ prompt }}", "{{prompt}}"]), prompt());
+        assert_eq!(filled, (argv(&["x", "-p=a {{prompt}} b", "a {{prompt}} b"]), None));
+        assert_eq!(with_prompt(&argv(&["true"]), None), (argv(&["true"]), None));
+    }
+}

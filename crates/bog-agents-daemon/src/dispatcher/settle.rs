@@ -1,0 +1,110 @@
+//! Recording how an attempt ended. It is tried until it is on disk: the outcome is safe in the attempt's folder
+//! meanwhile, and the slot stays taken, so that a full disk cannot make the daemon run ahead of its ledger.
+
+use super::{Dispatcher, RETRY};
+use crate::clock;
+use crate::runner::OutcomeRecord;
+use crate::store::{AttemptEnd, Claim, Ended, NewDelivery, Ready};
+use bog_domain::ids::DeliveryId;
+use bog_domain::job::Job;
+use bog_domain::run::{AfterAttempt, Outcome, Usage, after_attempt};
+use bog_domain::spec::JobSpec;
+
+/// How an attempt ended, before it is recorded.
+pub(super) enum End {
+    /// The runner recorded it.
+    Recorded(Box<OutcomeRecord>),
+    /// It never began: that costs no retry.
+    NeverBegan,
+    /// There is no record of a runner.
+    Without { outcome: Outcome, error: String },
+}
+
+impl End {
+    pub(super) const fn without_runner(outcome: Outcome, error: String) -> Self {
+        Self::Without { outcome, error }
+    }
+}
+
+impl Dispatcher {
+    /// Records the end of an attempt and what follows from it.
+    pub(super) async fn settle(&self, claim: Claim, ready: &Ready, job: Option<&Job>, end: End) {
+        let end = match end {
+            End::NeverBegan => return self.give_back(claim).await,
+            End::Recorded(record) => self.end_of(claim, ready, job, *record),
+            End::Without { outcome, error } => {
+                let record = OutcomeRecord {
+                    outcome,
+                    error: Some(error),
+                    ..OutcomeRecord::start_failed(String::new(), clock::now())
+                };
+                self.end_of(claim, ready, job, record)
+            }
+        };
+        let (outcome, finished) = (end.outcome, matches!(end.then, Ended::Finished(_)));
+        loop {
+            match self.store.finish(end.clone()).await {
+                Ok(true) => break,
+                Ok(false) => {
+                    tracing::warn!(run.id = %claim.run, attempt = claim.attempt, "its end was recorded before");
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(run.id = %claim.run, %error, "its outcome cannot be recorded yet; trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+        tracing::info!(run.id = %claim.run, job.id = %ready.run.job_id, attempt = claim.attempt, outcome = %outcome, "ended");
+        if finished {
+            self.metrics.run_finished(outcome);
+            self.inbox.wakes().outbox.notify_one();
+        }
+    }
+
+    async fn give_back(&self, claim: Claim) {
+        while let Err(error) = self.store.void(claim, clock::now()).await {
+            tracing::error!(run.id = %claim.run, %error, "an attempt that never began cannot be given back yet");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn end_of(&self, claim: Claim, ready: &Ready, job: Option<&Job>, record: OutcomeRecord) -> AttemptEnd {
+        let then = job.map_or(AfterAttempt::Finish, |job| {
+            let (attempt, max) = (claim.attempt, ready.run.max_attempts);
+            after_attempt(record.outcome, attempt, max, &job.retry, job.on_interrupt, clock::roll())
+        });
+        let then = match then {
+            // Somebody asked for it to end while it was ending by itself: it is not attempted again.
+            AfterAttempt::RetryAfter(delay) if record.outcome != Outcome::Cancelled => {
+                Ended::Retry { not_before: clock::now() + delay }
+            }
+            AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => Ended::Finished(deliveries(ready, job, record.outcome)),
+        };
+        AttemptEnd {
+            claim,
+            outcome: record.outcome,
+            exit_code: record.exit_code,
+            error: record.error,
+            output: record.output,
+            output_truncated: record.output_truncated,
+            usage: Usage { ..record.usage },
+            finished_at: clock::now(),
+            then,
+        }
+    }
+}
+
+/// The deliveries of a run that ended so. A revision that is no longer valid as a whole still says where results go.
+fn deliveries(ready: &Ready, job: Option<&Job>, outcome: Outcome) -> Vec<NewDelivery> {
+    let written = serde_json::from_str::<JobSpec>(&ready.spec).map(|spec| spec.outputs).unwrap_or_default();
+    let specs = match job {
+        Some(job) => job.outputs.iter().map(|output| (output.spec.clone(), output.wants(outcome))).collect(),
+        None => written.into_iter().map(|spec| (spec, true)).collect::<Vec<_>>(),
+    };
+    let numbered = (0..).zip(specs);
+    let wanted = numbered.filter(|(_, (_, wanted))| *wanted);
+    wanted
+        .map(|(position, (spec, _))| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec })
+        .collect()
+}

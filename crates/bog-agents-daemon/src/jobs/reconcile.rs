@@ -1,0 +1,289 @@
+//! Bringing the store in line with the files: what is new or edited becomes a revision, what is gone is deleted, what is
+//! not valid is shown while the last good revision goes on.
+
+use super::service::{Author, Jobs, JobsError, spec_json};
+use super::file;
+use crate::clock;
+use crate::store::{FileState, SaveJob};
+use bog_domain::error::SpecError;
+use bog_domain::ids::{JobId, JobUid};
+use bog_domain::job::{Defaults, Job};
+use bog_domain::spec::{JobSpec, yaml};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Jobs written to the store in one commit.
+const BATCH: usize = 256;
+
+/// What a reconciliation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Jobs that are new or have a new revision.
+    pub saved: usize,
+    /// Jobs whose file is gone.
+    pub deleted: usize,
+    /// Files that are not valid.
+    pub invalid: usize,
+}
+
+/// A file that differs from what the store knows.
+enum Difference {
+    /// Same content, other times; or valid again as it was.
+    Touched { id: JobId, state: FileState },
+    /// A valid job.
+    Valid { id: JobId, job: Box<Job>, spec: Box<JobSpec>, text: String, state: FileState },
+    /// Not a valid job.
+    Invalid { id: JobId, error: SpecError, state: FileState },
+    /// Its name is no job id, or it cannot be read.
+    Unusable { path: PathBuf, why: String },
+}
+
+impl Jobs {
+    /// Brings the store in line with every file.
+    ///
+    /// # Errors
+    /// When the folder cannot be read - then every job stays as it is - or the store cannot be written.
+    pub async fn reconcile(&self) -> Result<Reconciled, JobsError> {
+        let _changing = self.inner.changing.lock().await;
+        self.restore_lost_folder().await?;
+        let known: HashMap<JobId, FileState> = self.inner.store.files().await?.into_iter().collect();
+        let (folder, defaults) = (self.inner.folder.clone(), self.inner.defaults.clone());
+        let scan = move || scan(&folder, known, &defaults);
+        let (differences, gone) = crate::tasks::blocking(scan)
+            .await
+            .map_err(|error| JobsError::Io(error.to_string()))?
+            .map_err(|error| {
+                JobsError::Io(format!(
+                    "`{}` cannot be read: {error}; jobs go on as they were; make it readable for this user",
+                    self.inner.folder.display()
+                ))
+            })?;
+        self.apply(differences, gone, true).await
+    }
+
+    /// Brings the store in line with these files.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn reconcile_some(&self, paths: HashSet<PathBuf>) -> Result<Reconciled, JobsError> {
+        let _changing = self.inner.changing.lock().await;
+        let (mut differences, mut gone) = (Vec::new(), Vec::new());
+        for path in paths {
+            let Some(id) = job_of(&path) else { continue };
+            let known = match &id {
+                Ok(id) => self.inner.store.job(id.clone()).await?,
+                Err(_) => None,
+            };
+            let known = known.map(|row| FileState { hash: row.hash, stamp: String::new() });
+            match (look(&path, id, known.as_ref(), &self.inner.defaults), known.is_some()) {
+                (Looked::Different(difference), _) => differences.push(difference),
+                (Looked::Gone(id), true) => gone.push(id),
+                (Looked::Gone(_), false) | (Looked::Same, _) => {}
+            }
+        }
+        self.apply(differences, gone, false).await
+    }
+
+    /// What is wrong with files that have no good revision to go on with.
+    #[must_use]
+    pub fn unusable_files(&self) -> Vec<String> {
+        let unusable = self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        unusable.iter().map(|(path, why)| format!("`{}`: {why}", path.display())).collect()
+    }
+
+    /// A folder that is gone altogether is an accident, not the wish to delete every job: it is written again.
+    async fn restore_lost_folder(&self) -> Result<(), JobsError> {
+        if self.inner.folder.exists() {
+            return Ok(());
+        }
+        let failed = |error: io::Error| JobsError::Io(format!("cannot make `{}`: {error}", self.inner.folder.display()));
+        file::create_private_folder(&self.inner.folder).map_err(failed)?;
+        for (id, _) in self.inner.store.files().await? {
+            let Some(row) = self.inner.store.job(id.clone()).await? else { continue };
+            let spec: JobSpec = serde_json::from_str(&row.spec).map_err(|error| SpecError::new("", error))?;
+            let good = std::fs::read_to_string(file::path_of(&self.inner.good, id.as_str()));
+            let text = good.ok().filter(|text| file::hash(text.as_bytes()) == row.hash).unwrap_or_else(|| yaml::to_yaml(&spec));
+            file::write_durably(&file::path_of(&self.inner.folder, id.as_str()), &text).map_err(failed)?;
+            tracing::warn!(job.id = %id, "the jobs folder was gone: the job's file was written again");
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, differences: Vec<Difference>, gone: Vec<JobId>, all: bool) -> Result<Reconciled, JobsError> {
+        let mut done = Reconciled { deleted: gone.len(), ..Reconciled::default() };
+        let mut saves = Vec::new();
+        if all {
+            self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        }
+        for difference in differences {
+            match difference {
+                Difference::Touched { id, state } => self.inner.store.note_file(id, state, None).await?,
+                Difference::Valid { id, job, spec, text, state } => {
+                    self.usable(&id);
+                    let uid = JobUid::new(clock::new_id());
+                    let save = SaveJob::new(uid, &job, spec_json(&spec), state, Author::File.as_str(), clock::now());
+                    saves.push((save, text));
+                }
+                Difference::Invalid { id, error, state } => {
+                    done.invalid += 1;
+                    self.note_invalid(id, &error, state, &mut saves).await?;
+                }
+                Difference::Unusable { path, why } => {
+                    done.invalid += 1;
+                    self.unusable(path, why);
+                }
+            }
+        }
+        done.saved = saves.len();
+        self.save_all(saves).await?;
+        for id in gone {
+            tracing::info!(job.id = %id, "its file is gone: the job is deleted");
+            self.inner.store.delete_job(id, clock::now()).await?;
+        }
+        if done != Reconciled::default() {
+            self.inner.inbox.wakes().clock.notify_one();
+            self.inner.inbox.wakes().dispatcher.notify_one();
+        }
+        Ok(done)
+    }
+
+    async fn save_all(&self, mut saves: Vec<(SaveJob, String)>) -> Result<(), JobsError> {
+        let many = saves.len() > 1;
+        while !saves.is_empty() {
+            let batch: Vec<(SaveJob, String)> = saves.drain(..saves.len().min(BATCH)).collect();
+            let (jobs, texts): (Vec<SaveJob>, Vec<String>) = batch.into_iter().unzip();
+            let copies: Vec<_> =
+                jobs.iter().map(|job| file::path_of(&self.inner.good, job.id.as_str())).zip(texts).collect();
+            self.inner.store.save_jobs(jobs, clock::now()).await?;
+            // Spare copies: of many at once none is worth a sync of its own.
+            let write = |(path, text): (PathBuf, String)| {
+                if many { std::fs::write(path, text) } else { file::write_durably(&path, &text) }
+            };
+            let write_all = move || copies.into_iter().try_for_each(write);
+            if let Ok(Err(error)) = crate::tasks::blocking(write_all).await {
+                tracing::warn!(%error, "the spare copies of jobs under `revisions` cannot be written");
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows an invalid edit. Where the store has no good revision, one kept as a spare copy is taken.
+    async fn note_invalid(
+        &self,
+        id: JobId,
+        error: &SpecError,
+        state: FileState,
+        saves: &mut Vec<(SaveJob, String)>,
+    ) -> Result<(), JobsError> {
+        tracing::warn!(job.id = %id, %error, "its file is not valid: the last good revision goes on");
+        if self.inner.store.job(id.clone()).await?.is_none() {
+            let good = file::read(&file::path_of(&self.inner.good, id.as_str())).ok();
+            let parsed = good.and_then(|(text, state)| {
+                let (spec, job) = parse(&id, &text, &self.inner.defaults).ok()?;
+                Some((spec, job, text, state))
+            });
+            let Some((spec, job, text, good_state)) = parsed else {
+                self.unusable(file::path_of(&self.inner.folder, id.as_str()), error.to_string());
+                return Ok(());
+            };
+            let uid = JobUid::new(clock::new_id());
+            let kept = FileState { hash: good_state.hash, stamp: String::new() };
+            let save = SaveJob::new(uid, &job, spec_json(&spec), kept, Author::File.as_str(), clock::now());
+            self.inner.store.save_jobs(vec![save.clone()], clock::now()).await?;
+            saves.push((save, text));
+        }
+        let shown = serde_json::to_string(error).unwrap_or_else(|_| error.to_string());
+        Ok(self.inner.store.note_file(id, state, Some(shown)).await?)
+    }
+
+    fn unusable(&self, path: PathBuf, why: String) {
+        tracing::warn!(path = %path.display(), %why, "not a job");
+        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(path, why);
+    }
+
+    fn usable(&self, id: &JobId) {
+        let path = file::path_of(&self.inner.folder, id.as_str());
+        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&path);
+    }
+}
+
+type Scan = (Vec<Difference>, Vec<JobId>);
+
+fn scan(folder: &Path, mut known: HashMap<JobId, FileState>, defaults: &Defaults) -> io::Result<Scan> {
+    let mut differences = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(id) = job_of(&path) else { continue };
+        let state = id.as_ref().ok().and_then(|id| known.remove(id));
+        match look(&path, id, state.as_ref(), defaults) {
+            Looked::Different(difference) => differences.push(difference),
+            Looked::Gone(id) => {
+                // Listed a moment ago: it goes with those that are not listed.
+                known.insert(id, state.unwrap_or_default());
+            }
+            Looked::Same => {}
+        }
+    }
+    Ok((differences, known.into_keys().collect()))
+}
+
+enum Looked {
+    Same,
+    Gone(JobId),
+    Different(Difference),
+}
+
+/// The id a job file's name gives, or why it gives none; `None` for a file that is no job file.
+fn job_of(path: &Path) -> Option<Result<JobId, String>> {
+    let name = path.file_name()?.to_string_lossy();
+    if name.starts_with('.') {
+        return None;
+    }
+    match path.extension()?.to_str()? {
+        "yaml" => Some(path.file_stem()?.to_string_lossy().parse().map_err(|error: bog_domain::ids::IdError| error.to_string())),
+        "yml" => Some(Err("job files end with `.yaml`: rename it".to_owned())),
+        _ => None,
+    }
+}
+
+fn look(path: &Path, id: Result<JobId, String>, known: Option<&FileState>, defaults: &Defaults) -> Looked {
+    let unusable = |why: String| Looked::Different(Difference::Unusable { path: path.to_owned(), why });
+    let id = match id {
+        Ok(id) => id,
+        Err(why) => return unusable(why),
+    };
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Looked::Gone(id),
+        Err(error) => return unusable(error.to_string()),
+    };
+    if known.is_some_and(|known| known.stamp == file::stamp(&metadata)) {
+        return Looked::Same;
+    }
+    let (text, mut state) = match file::read(path) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Looked::Gone(id),
+        Err(error) => {
+            let error = SpecError::new("", format!("the file cannot be read: {error}"));
+            let state = FileState { hash: String::new(), stamp: String::new() };
+            return Looked::Different(Difference::Invalid { id, error, state });
+        }
+    };
+    if file::is_racy(&metadata, clock::now()) {
+        state.stamp = String::new();
+    }
+    if known.is_some_and(|known| known.hash == state.hash) {
+        return Looked::Different(Difference::Touched { id, state });
+    }
+    Looked::Different(match parse(&id, &text, defaults) {
+        Ok((spec, job)) => Difference::Valid { id, job: Box::new(job), spec: Box::new(spec), text, state },
+        Err(error) => Difference::Invalid { id, error, state },
+    })
+}
+
+fn parse(id: &JobId, text: &str, defaults: &Defaults) -> Result<(JobSpec, Job), SpecError> {
+    let spec = yaml::parse(text)?;
+    let job = Job::parse(id.clone(), &spec, defaults).map_err(|error| error.located_in(text))?;
+    Ok((spec, job))
+}

@@ -1,0 +1,145 @@
+//! Cron and interval slots: sleeps on the wall clock until the earliest slot of any trigger, then records what is due.
+//!
+//! The slots to come are in the store, ordered, so a daemon with ten thousand jobs holds none of them in memory and looks
+//! at none that is not due. What becomes of a slot is decided by `bog-domain`; that it is written down before the
+//! trigger's memory moves on is the store's doing: both are one commit.
+
+use crate::clock;
+use crate::inbox::Inbox;
+use crate::jobs::Jobs;
+use crate::store::{Advance, DueTrigger, Store, StoreError};
+use crate::telemetry::Metrics;
+use bog_domain::fire::TriggerKind;
+use bog_domain::ids::FireId;
+use bog_domain::job::Trigger;
+use bog_domain::schedule::plan::Plan;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Due triggers taken at a time.
+const BATCH: u32 = 512;
+
+/// How long it waits before it tries again when the store fails.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the scheduler works with.
+#[derive(Debug, Clone)]
+pub struct Slots {
+    /// Where the slots are.
+    pub store: Store,
+    /// Where fires go.
+    pub inbox: Inbox,
+    /// Who knows what a job's triggers are.
+    pub jobs: Jobs,
+    /// Who is told how late it was.
+    pub metrics: Metrics,
+}
+
+/// Records slots as they come due, until told to stop.
+pub async fn run(slots: Slots, stop: CancellationToken) {
+    loop {
+        // Interest is registered before the store is asked, so that a change in between is not slept through.
+        let changed = slots.inbox.wakes().clock.notified();
+        let next = match slots.take_due().await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(%error, "due slots cannot be recorded; trying again");
+                tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(RETRY) => continue }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = changed => {}
+            () = clock::sleep_until(next) => {}
+        }
+    }
+}
+
+impl Slots {
+    /// Records everything that is due and returns when the next slot is.
+    async fn take_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        loop {
+            let now = clock::now();
+            let due = self.store.due_triggers(now, BATCH).await?;
+            if due.is_empty() {
+                return self.store.next_slot().await;
+            }
+            // Together, so that they share commits; one that fails does not hold up the others.
+            let mut advances: FuturesUnordered<_> = due.into_iter().map(|due| self.take(due, now)).collect();
+            let mut failed = None;
+            while let Some(result) = advances.next().await {
+                failed = result.err().or(failed);
+            }
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn take(&self, due: DueTrigger, now: Timestamp) -> Result<(), StoreError> {
+        let (trigger, plan) = match self.plan(&due, now) {
+            Some(planned) => planned,
+            None => {
+                // A stored job that this version or configuration finds invalid: said once an hour, never in a loop.
+                tracing::error!(job.id = %due.job_id, trigger = %due.trigger, "its slots cannot be worked out: edit the job");
+                return self.postpone(&due, now).await;
+            }
+        };
+        if plan.rewound {
+            tracing::warn!(job.id = %due.job_id, "the clock was set back by hours: going on from the new time");
+        }
+        for slot in plan.fires.iter().filter(|slot| !slot.caught_up) {
+            self.metrics.scheduler_late(now.duration_since(slot.due_at).try_into().unwrap_or_default());
+        }
+        self.inbox.advance(self.advance(&due, &trigger, plan)).await.map(drop)
+    }
+
+    fn plan(&self, due: &DueTrigger, now: Timestamp) -> Option<(Trigger, Plan)> {
+        let job = self.jobs.parse(&due.job_id, &due.spec).ok()?;
+        let trigger = job.triggers.into_iter().find(|trigger| trigger.id == due.trigger)?;
+        let plan = trigger.plan(due.job, due.activated_at, due.cursor, now)?;
+        Some((trigger, plan))
+    }
+
+    fn advance(&self, due: &DueTrigger, trigger: &Trigger, plan: Plan) -> Advance {
+        let missed = plan.missed.into_iter();
+        let missed = missed.map(|range| (FireId::new(clock::new_id()), range.from, range.until, range.count, range.reason));
+        let fires = plan.fires.into_iter().map(|slot| {
+            let context = json!({ "due_at": slot.due_at, "scheduled_count": slot.scheduled_count, "caught_up": slot.caught_up });
+            crate::store::Arrival {
+                trigger: trigger.id.clone(),
+                // The nominal instant: the same slot planned twice, after the clock was set back, is one fire.
+                dedupe_key: Some(slot.due_at.to_string()),
+                ..self.inbox.arrival(due.job, trigger.kind, slot.due_at, context)
+            }
+        });
+        Advance {
+            job: due.job,
+            trigger: trigger.id.clone(),
+            kind: trigger.kind,
+            from: due.cursor,
+            cursor: plan.cursor,
+            next_at: plan.next_at,
+            missed: missed.collect(),
+            fires: fires.collect(),
+        }
+    }
+
+    async fn postpone(&self, due: &DueTrigger, now: Timestamp) -> Result<(), StoreError> {
+        let advance = Advance {
+            job: due.job,
+            trigger: due.trigger.clone(),
+            kind: TriggerKind::Cron,
+            from: due.cursor,
+            cursor: due.cursor,
+            next_at: now.checked_add(SignedDuration::from_hours(1)).ok(),
+            missed: Vec::new(),
+            fires: Vec::new(),
+        };
+        self.inbox.advance(advance).await.map(drop)
+    }
+}
