@@ -1,6 +1,7 @@
 //! The daemon's handle to a runner: prepare an attempt's folder, start its runner, wait for its end, cancel it.
 //!
-//! It is all that the daemon needs to know of runners, the shapes included. Nothing here keeps a run alive or ends one by being dropped: the runner goes on without the daemon.
+//! It is all that the daemon needs to know of runners, the shapes included. Nothing here keeps a run alive or ends one
+//! by being dropped: the runner goes on without the daemon.
 
 use super::RUNNER;
 pub use super::outcome::read_outcome;
