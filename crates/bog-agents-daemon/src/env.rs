@@ -32,6 +32,13 @@ pub fn var(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A variable's value as the system has it: secrets need not be text.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn var_os(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
 /// Sets a variable's default folder before anything else runs; used for `--data-dir`.
 #[must_use]
 pub fn data_dir() -> PathBuf {

@@ -22,7 +22,7 @@ pub fn hit(name: &str) {
     use std::sync::{LazyLock, Mutex, PoisonError};
     use std::time::Duration;
 
-    static ARMED: LazyLock<String> = LazyLock::new(|| std::env::var(VARIABLE).unwrap_or_default());
+    static ARMED: LazyLock<String> = LazyLock::new(|| crate::env::var(VARIABLE).unwrap_or_default());
     static HITS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
 
     let action = ARMED.split(';').filter_map(|point| point.split_once('=')).find(|(point, _)| point.trim() == name);

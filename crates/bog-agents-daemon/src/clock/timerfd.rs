@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
+use std::os::fd::OwnedFd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -20,14 +21,20 @@ pub(super) async fn sleep_until(deadline: Option<Timestamp>) -> io::Result<()> {
     });
     let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
     timer.set(Expiration::OneShot(at), flags)?;
-    let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
+    let timer = watched(timer.into())?;
+    let mut expirations = [0; 8];
     loop {
         let mut ready = timer.readable().await?;
-        match timer.get_ref().wait() {
+        match nix::unistd::read(timer.get_ref(), &mut expirations) {
             // ECANCELED: the clock was set.
-            Ok(()) | Err(Errno::ECANCELED) => return Ok(()),
+            Ok(_) | Err(Errno::ECANCELED) => return Ok(()),
             Err(Errno::EAGAIN) => ready.clear_ready(),
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+#[expect(deprecated, reason = "unsound only for types that may change their descriptor; the replacement is `unsafe`")]
+fn watched(timer: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(timer, Interest::READABLE)
 }

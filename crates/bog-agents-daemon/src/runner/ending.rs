@@ -41,7 +41,7 @@ pub struct Ending {
 impl Ending {
     /// The record of it, its output left empty.
     pub fn record(self, spec: &AttemptSpec, masker: &Masker, started_at: Timestamp) -> OutcomeRecord {
-        let finished_at = Timestamp::now();
+        let finished_at = crate::clock::now();
         if let Some(error) = self.launch_error {
             let error = error.explain(&spec.command[0], &spec.working_dir);
             return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(capped(error), started_at) };

@@ -2,7 +2,6 @@
 
 use super::protocol::EVENTS_FILE;
 use bog_domain::event::{EventKind, RunEvent};
-use jiff::Timestamp;
 use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -54,7 +53,7 @@ impl EventLog {
 
     fn append(&mut self, kind: EventKind, text: &str) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        let event = RunEvent { seq: self.seq + 1, at: Timestamp::now(), kind, data: json!({ "text": text }) };
+        let event = RunEvent { seq: self.seq + 1, at: crate::clock::now(), kind, data: json!({ "text": text }) };
         let mut line = serde_json::to_vec(&event)?;
         line.push(b'\n');
         if let Err(error) = file.write_all_at(&line, self.length) {

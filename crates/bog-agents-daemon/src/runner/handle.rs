@@ -1,13 +1,15 @@
 //! The daemon's handle to a runner: prepare an attempt's folder, start its runner, wait for its end, cancel it.
 //!
-//! Nothing here keeps a run alive or ends one by being dropped: the runner goes on without the daemon.
+//! It is all that the daemon needs to know of runners, the shapes included. Nothing here keeps a run alive or ends one
+//! by being dropped: the runner goes on without the daemon.
 
 use super::RUNNER;
-use super::protocol::{
-    ATTEMPT_FILE, AttemptSpec, Command as ControlCommand, EVENT_FILE, EXIT_NO_SPACE, OutcomeRecord, Reply, Request,
-    VERSION,
-};
+pub use super::outcome::read_outcome;
+use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EVENT_FILE, EXIT_NO_SPACE, Reply, Request};
+pub use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
+pub use super::recovery::{Found, inspect};
 use super::recovery::{Judged, judge, no_space};
+pub use super::tree::sweep;
 use bog_domain::ids::RunId;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -65,7 +67,7 @@ pub struct Control {
 /// Where it cannot be created or belongs to somebody else.
 pub fn socket_dir() -> io::Result<PathBuf> {
     let user = nix::unistd::geteuid();
-    let dir = std::env::var_os("XDG_RUNTIME_DIR")
+    let dir = crate::env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
         .filter(|runtime| {
             runtime.is_absolute() && runtime.is_dir() && runtime.as_os_str().len() <= SOCKET_DIR_MAX_BYTES - 11
@@ -127,7 +129,7 @@ pub fn spawn_from(exe: &Path, dir: &Path, spec: &AttemptSpec, env: Vec<(OsString
     let mut command = Command::new(exe);
     command.arg0("bog-agents-daemon").arg(RUNNER).arg(dir).env_clear();
     #[cfg(feature = "failpoints")]
-    command.envs(std::env::var_os(crate::failpoint::VARIABLE).map(|points| (crate::failpoint::VARIABLE, points)));
+    command.envs(crate::env::var_os(crate::failpoint::VARIABLE).map(|points| (crate::failpoint::VARIABLE, points)));
     command
         .envs(env)
         .env("BOG_RUN_ID", spec.run_id.to_string())
@@ -195,7 +197,7 @@ impl Runner {
 
     /// Waits until the attempt is over and no process of it is left.
     ///
-    /// Dropping the future ends nothing; [`super::inspect`] finds the runner again.
+    /// Dropping the future ends nothing; [`inspect`] finds the runner again.
     pub async fn wait(mut self) -> Ended {
         let code = match &mut self.child {
             Some(child) => child.wait().await.ok().and_then(|status| status.code()),

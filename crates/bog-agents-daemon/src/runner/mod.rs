@@ -2,7 +2,7 @@
 //!
 //! `bog-agents-daemon runner DIR` holds `DIR/lock` for life, starts the agent through `bog-agents-daemon launch`, and
 //! is done when the agent's whole process tree is gone and `DIR/outcome.json` says how it went. It knows nothing of the
-//! store, of outputs or of the API, and it has one thread and no async runtime: [`handle`] and [`recovery`] are the
+//! store, of outputs or of the API, and it has one thread and no async runtime: [`handle`] is the
 //! daemon's side.
 
 mod agent;
@@ -12,22 +12,16 @@ mod ending;
 mod events;
 pub mod handle;
 mod launch;
-pub mod outcome;
-pub mod protocol;
-pub mod recovery;
+mod outcome;
+mod protocol;
+mod recovery;
 mod supervise;
-pub mod tree;
+mod tree;
 mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-pub use handle::{Control, Ended, Runner, prepare, socket_dir, socket_path, spawn, spawn_from};
-pub use outcome::read_outcome;
-pub use protocol::{AttemptSpec, OutcomeRecord};
-pub use recovery::{Found, inspect};
-pub use tree::sweep;
 
 /// The hidden command that supervises one attempt.
 const RUNNER: &str = "runner";

@@ -17,7 +17,6 @@ use super::protocol::{AttemptSpec, LOCK_FILE, OutcomeRecord, VERDICT_FILE};
 use super::supervise::{NO_SPACE, STARTED, VOID};
 use super::tree::sweep;
 use bog_domain::ids::RunId;
-use jiff::Timestamp;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -69,7 +68,7 @@ pub async fn inspect(dir: &Path) -> io::Result<Found> {
 pub(super) async fn judge(dir: &Path) -> io::Result<Judged> {
     let dir = dir.to_owned();
     // Reading files and, at worst, sweeping processes for a while: nothing for the threads of the runtime.
-    tokio::task::spawn_blocking(move || judge_once(&dir)).await.map_err(io::Error::other)?
+    crate::tasks::blocking(move || judge_once(&dir)).await.map_err(io::Error::other)?
 }
 
 fn judge_once(dir: &Path) -> io::Result<Judged> {
@@ -133,5 +132,5 @@ pub(super) fn no_space(dir: &Path) -> OutcomeRecord {
     let error = format!(
         "the disk is full: there was no room for the outcome in `{dir}`, so the agent was not started; free some space"
     );
-    OutcomeRecord::start_failed(error, Timestamp::now())
+    OutcomeRecord::start_failed(error, crate::clock::now())
 }

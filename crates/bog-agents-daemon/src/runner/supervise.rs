@@ -6,7 +6,7 @@ use super::events::EventLog;
 use super::outcome::OutcomeFile;
 use super::protocol::{AttemptSpec, EXIT_NO_SPACE, LOCK_FILE, OutcomeRecord, VERDICT_FILE};
 use super::watch::Watch;
-use crate::failpoint;
+use crate::{clock, failpoint};
 use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{SigSet, Signal};
@@ -75,7 +75,7 @@ fn hold(dir: &Path) -> io::Result<Option<Held>> {
 
 impl Held {
     fn attempt(self) -> ExitCode {
-        let started_at = Timestamp::now();
+        let started_at = clock::now();
         let spec = match AttemptSpec::load(&self.dir) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(error.to_string(), started_at),

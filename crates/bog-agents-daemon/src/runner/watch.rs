@@ -81,7 +81,7 @@ impl<'a> Watch<'a> {
         control: &'a mut ControlServer,
         events: EventLog,
     ) -> Self {
-        let secret = |name: &String| Some((name.clone(), std::env::var_os(name)?.into_vec()));
+        let secret = |name: &String| Some((name.clone(), crate::env::var_os(name)?.into_vec()));
         let masker = Masker::new(spec.mask_env.iter().filter_map(secret));
         Self {
             held,
@@ -143,7 +143,7 @@ impl<'a> Watch<'a> {
                 self.cut(Cut::Interrupted("folder missing".to_owned()));
             }
         }
-        if self.spec.lease_until.is_some_and(|until| Timestamp::now() >= until) {
+        if self.spec.lease_until.is_some_and(|until| crate::clock::now() >= until) {
             self.cut(Cut::Interrupted("the daemon's lease on this run passed; another node may have it".to_owned()));
         }
         if now >= self.time_out_at {

@@ -1,6 +1,7 @@
 //! Attempts on the real binary: how they end, and that nothing of them is left.
 
-use bog_agents_daemon::runner::{self, AttemptSpec, Ended, Found, OutcomeRecord, Runner};
+use bog_agents_daemon::runner::handle::{self as runner, AttemptSpec, Ended, Found, OutcomeRecord, Runner};
+use bog_agents_daemon::{clock, env};
 use bog_domain::event::{EventKind, RunEvent};
 use bog_domain::ids::RunId;
 use bog_domain::run::Outcome;
@@ -14,7 +15,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ struct Attempt {
 impl Attempt {
     fn new(command: &[&str]) -> Self {
         let base = tempfile::tempdir().expect("a folder");
-        let run_id = RunId::new(Uuid::now_v7());
+        let run_id = RunId::new(clock::new_id());
         let dir = base.path().join("runs").join(run_id.to_string()).join("1");
         let spec = AttemptSpec {
             version: 1,
@@ -48,7 +48,7 @@ impl Attempt {
             socket: base.path().join("control"),
             lease_until: None,
         };
-        let path = std::env::var_os("PATH").expect("a PATH");
+        let path = env::var_os("PATH").expect("a PATH");
         Self { base, dir, spec, env: vec![("PATH".into(), path)] }
     }
 
@@ -295,7 +295,7 @@ async fn cancel_ends_the_agent_and_gives_the_reason() {
     let record = outcome(ended(runner).await);
     assert_eq!((record.outcome, record.signal), (Outcome::Cancelled, Some(15)));
     assert_eq!(record.error.as_deref(), Some("replaced by a newer run"));
-    runner::handle::cancel(&attempt.spec.socket, "again").await.expect_err("nobody listens any more");
+    runner::cancel(&attempt.spec.socket, "again").await.expect_err("nobody listens any more");
 }
 
 #[tokio::test]
@@ -309,7 +309,7 @@ async fn a_signal_to_the_runner_interrupts_and_a_passed_lease_too() {
     assert_eq!(record.error.as_deref(), Some("the runner was ended by SIGTERM"));
 
     let mut attempt = Attempt::shell("sleep 1000");
-    attempt.spec.lease_until = Some(jiff::Timestamp::now());
+    attempt.spec.lease_until = Some(clock::now());
     assert_eq!(attempt.run().await.outcome, Outcome::Interrupted);
 }
 
@@ -339,9 +339,8 @@ async fn a_live_runner_is_adopted_with_and_without_its_socket() {
         let Found::Live(adopted) = runner::inspect(&attempt.dir).await.expect("judged") else {
             panic!("live was expected")
         };
-        let waiting = tokio::spawn(adopted.wait());
-        fs::write(attempt.path("go"), "").expect("written");
-        let ended = tokio::time::timeout(PATIENCE, waiting).await.expect("ends").expect("no panic");
+        let release = async { fs::write(attempt.path("go"), "").expect("written") };
+        let (ended, ()) = tokio::join!(ended(adopted), release);
         assert_eq!(outcome(ended).output, "went\n", "with socket: {with_socket}");
     }
 }

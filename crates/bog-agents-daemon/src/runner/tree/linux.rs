@@ -59,7 +59,7 @@ pub fn signal(target: &Process, signal: Signal) -> Sent {
         Signal::Kill => rustix::process::Signal::KILL,
     };
     match pidfd_send_signal(&pidfd, signal) {
-        Ok(()) => Sent::Sent,
+        Ok(()) => Sent::Delivered,
         Err(Errno::PERM) => Sent::NotAllowed,
         Err(_) => Sent::Gone,
     }
@@ -80,7 +80,7 @@ mod tests {
     fn this_process_is_there_and_another_start_time_is_another_process() {
         let own = i32::try_from(std::process::id()).expect("a pid");
         let found = processes().into_iter().find(|process| process.pid == own).expect("this process");
-        assert_eq!(signal(&found, Signal::Continue), Sent::Sent);
+        assert_eq!(signal(&found, Signal::Continue), Sent::Delivered);
         assert_eq!(signal(&Process { started: found.started + 1, ..found }, Signal::Kill), Sent::Gone);
     }
 }

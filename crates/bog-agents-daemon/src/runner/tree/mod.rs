@@ -35,8 +35,8 @@ pub enum Signal {
 /// What became of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// It was sent.
-    Sent,
+    /// The process has it.
+    Delivered,
     /// The process is gone.
     Gone,
     /// The system does not let us: the process runs as another user.
@@ -52,7 +52,7 @@ pub fn descendants() -> Vec<Process> {
 /// Asks every descendant of the calling process to end.
 pub fn terminate_descendants() {
     for process in descendants() {
-        if system::signal(&process, Signal::Term) == Sent::Sent {
+        if system::signal(&process, Signal::Term) == Sent::Delivered {
             // A stopped process does not notice a TERM; a running one does not mind a CONT.
             system::signal(&process, Signal::Continue);
         }
@@ -137,7 +137,7 @@ fn strike(find: impl Fn() -> Vec<Process>) -> Struck {
     let mut struck = Struck { sent: HashSet::new(), not_allowed: 0 };
     for process in &targets {
         match system::signal(process, Signal::Kill) {
-            Sent::Sent => {
+            Sent::Delivered => {
                 struck.sent.insert((process.pid, process.started));
             }
             Sent::Gone => {}
