@@ -4,7 +4,7 @@ use super::prepare::Prepared;
 use super::settle::End;
 use super::{Dispatcher, Entered, RETRY};
 use crate::clock;
-use crate::runner;
+use crate::runner::handle as runner;
 use crate::store::{Claim, Ready};
 use bog_domain::job::Job;
 use bog_domain::run::Outcome;

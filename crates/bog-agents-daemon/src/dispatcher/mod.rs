@@ -52,7 +52,7 @@ pub struct Dispatcher {
 
 /// Attempts under way in this process.
 #[derive(Debug, Clone, Default)]
-pub struct UnderWay(Arc<Mutex<HashMap<RunId, Option<crate::runner::Control>>>>);
+pub struct UnderWay(Arc<Mutex<HashMap<RunId, Option<crate::runner::handle::Control>>>>);
 
 impl UnderWay {
     fn enter(&self, run: RunId) -> Entered {
@@ -64,7 +64,7 @@ impl UnderWay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&run)
     }
 
-    fn control(&self, run: RunId) -> Option<crate::runner::Control> {
+    fn control(&self, run: RunId) -> Option<crate::runner::handle::Control> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run).cloned().flatten()
     }
 
@@ -81,7 +81,7 @@ struct Entered {
 }
 
 impl Entered {
-    fn controlled_by(&self, control: crate::runner::Control) {
+    fn controlled_by(&self, control: crate::runner::handle::Control) {
         self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.run, Some(control));
     }
 }

@@ -3,7 +3,8 @@
 
 use super::Dispatcher;
 use crate::store::{Ready, StoreError};
-use crate::{context, env, runner};
+use crate::runner::handle as runner;
+use crate::{context, env};
 use bog_domain::job::{Agent, Job};
 use bog_domain::run::Outcome;
 use serde_json::Value;
@@ -69,7 +70,7 @@ impl Dispatcher {
         };
         let (command, stdin) = with_prompt(argv, prompt);
         let spec = runner::AttemptSpec {
-            version: runner::protocol::VERSION,
+            version: runner::VERSION,
             run_id: ready.run.id,
             job_id: job.id.clone(),
             attempt,

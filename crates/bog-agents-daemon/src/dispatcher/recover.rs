@@ -3,7 +3,7 @@
 
 use super::settle::End;
 use super::{Dispatcher, Entered, RETRY};
-use crate::runner::{self, Found};
+use crate::runner::handle::{self as runner, Found};
 use crate::store::{Claim, Ready, StoreError};
 use crate::tasks::Group;
 use bog_domain::ids::RunId;
@@ -37,7 +37,7 @@ impl Dispatcher {
         for socket in sockets.flatten() {
             let name = socket.file_name().to_string_lossy().into_owned();
             if !known.contains(&name) && self.is_ours(&name) {
-                let ended = runner::handle::cancel(&socket.path(), "the ledger does not know this run").await;
+                let ended = runner::cancel(&socket.path(), "the ledger does not know this run").await;
                 if ended.is_ok() {
                     tracing::warn!(attempt = name, "a runner without a row in the ledger was told to end");
                 }

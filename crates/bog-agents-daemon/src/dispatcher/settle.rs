@@ -3,11 +3,11 @@
 
 use super::{Dispatcher, RETRY};
 use crate::clock;
-use crate::runner::OutcomeRecord;
+use crate::runner::handle::OutcomeRecord;
 use crate::store::{AttemptEnd, Claim, Ended, NewDelivery, Ready};
 use bog_domain::ids::DeliveryId;
 use bog_domain::job::Job;
-use bog_domain::run::{AfterAttempt, Outcome, Usage, after_attempt};
+use bog_domain::run::{AfterAttempt, Outcome, after_attempt};
 use bog_domain::spec::JobSpec;
 
 /// How an attempt ended, before it is recorded.
@@ -62,8 +62,9 @@ impl Dispatcher {
         }
     }
 
+    /// Not at once: what kept this one from beginning may keep the next one too.
     async fn give_back(&self, claim: Claim) {
-        while let Err(error) = self.store.void(claim, clock::now()).await {
+        while let Err(error) = self.store.void(claim, clock::now() + RETRY).await {
             tracing::error!(run.id = %claim.run, %error, "an attempt that never began cannot be given back yet");
             tokio::time::sleep(RETRY).await;
         }
@@ -88,7 +89,7 @@ impl Dispatcher {
             error: record.error,
             output: record.output,
             output_truncated: record.output_truncated,
-            usage: Usage { ..record.usage },
+            usage: record.usage,
             finished_at: clock::now(),
             then,
         }

@@ -14,6 +14,8 @@ pub struct DueDelivery {
     pub delivery: DeliveryRow,
     /// The run; its output is the head only.
     pub run: RunRow,
+    /// The spec of the run's revision, as JSON text.
+    pub spec: String,
 }
 
 impl Store {
@@ -33,13 +35,14 @@ impl Store {
             let under_way = serde_json::to_string(&under_way)?;
             let columns: Vec<String> = DELIVERY_COLUMNS.split(", ").map(|column| format!("d.{}", column.trim())).collect();
             let sql = format!(
-                "SELECT {}, {RUN_COLUMNS} FROM deliveries d JOIN runs r ON r.id = d.run_id \
+                "SELECT {}, {RUN_COLUMNS}, v.spec FROM deliveries d JOIN runs r ON r.id = d.run_id \
+                 JOIN revisions v ON v.job_uid = r.job_uid AND v.revision = r.revision \
                  WHERE d.next_at <= ?1 AND d.id NOT IN (SELECT value FROM json_each(?2)) ORDER BY d.next_at, d.seq LIMIT ?3",
                 columns.join(", ")
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let rows = statement.query_map(params![ms(now), under_way, limit], |row| {
-                Ok(DueDelivery { delivery: DeliveryRow::read(row)?, run: RunRow::read_at(row, 14)? })
+                Ok(DueDelivery { delivery: DeliveryRow::read(row)?, run: RunRow::read_at(row, 14)?, spec: row.get(39)? })
             })?;
             let due = rows.collect::<Result<_, _>>()?;
             let sql = "SELECT min(next_at) FROM deliveries WHERE next_at > ?1";

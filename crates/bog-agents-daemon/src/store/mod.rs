@@ -14,6 +14,7 @@ mod error;
 mod finish;
 mod integrity;
 mod open;
+mod prune;
 mod query;
 mod reader;
 mod rows;

@@ -3,4 +3,4 @@
 
 mod slots;
 
-pub use slots::run as slots;
+pub use slots::{Slots, run as slots};

@@ -1,0 +1,36 @@
+//! Forgetting: runs, their folders and their fires after the time that `keep` in config.toml says.
+
+use crate::clock;
+use crate::store::Store;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Forgets what is older than `keep`, hourly, until told to stop; nothing where `keep` is not set.
+pub(super) async fn run(store: Store, data_dir: PathBuf, keep: Option<Duration>, stop: CancellationToken) {
+    loop {
+        if let Some(keep) = keep {
+            forget(&store, &data_dir, keep).await;
+        }
+        tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
+    }
+}
+
+async fn forget(store: &Store, data_dir: &std::path::Path, keep: Duration) {
+    let Ok(before) = clock::now().checked_sub(keep) else { return };
+    loop {
+        let pruned = match store.prune(before).await {
+            Ok(pruned) if pruned.is_empty() => return,
+            Ok(pruned) => pruned,
+            Err(error) => return tracing::warn!(%error, "old runs cannot be forgotten; trying again in an hour"),
+        };
+        tracing::info!(runs = pruned.len(), "forgotten: older than `keep` in config.toml");
+        for run in pruned {
+            // What stays behind costs space and nothing else.
+            let _ = std::fs::remove_dir_all(data_dir.join("runs").join(run.to_string()));
+        }
+    }
+}

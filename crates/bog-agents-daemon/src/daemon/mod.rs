@@ -1,0 +1,296 @@
+//! The composition root: builds the workers, starts them in one group, and stops them. It holds no logic of its own.
+
+mod folder;
+mod housekeeping;
+
+pub use folder::FolderError;
+
+use crate::api::{self, App, Token};
+use crate::clock;
+use crate::config::{Config, ConfigError, LogFormat};
+use crate::dispatcher::{self, Dispatcher};
+use crate::inbox::{Inbox, Wakes};
+use crate::jobs::{self, Jobs, JobsError};
+use crate::outbox::{self, Outbox};
+use crate::outputs::file::Roots;
+use crate::store::{OpenError, Opened, Store, StoreError};
+use crate::tasks::Group;
+use crate::telemetry::{self, Metrics};
+use crate::triggers;
+use folder::DataFolder;
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// What the command line says; the rest is in `config.toml`.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Address to listen on.
+    pub host: Option<String>,
+    /// Port to listen on; 0 picks one.
+    pub port: Option<u16>,
+    /// Whether an address other than loopback is meant.
+    pub allow_remote: bool,
+}
+
+/// Why the daemon did not start or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// `config.toml` cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database failed during the start.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address is open to others and nobody said that this is meant.
+    #[error("`{0}` is no loopback address: anyone who reaches it and has the token can run jobs; add `--allow-remote` if that is meant")]
+    Remote(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {error}; choose another with `--port`, 0 picks a free one")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Something else of the system failed.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// A worker ended though nobody asked it to.
+    #[error("`{0}` ended unasked; this is a defect: please report it with the log")]
+    WorkerEnded(String),
+}
+
+/// How the daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was asked to, and everything was put away.
+    Orderly,
+    /// It was asked twice and left at once; nothing that was promised is lost.
+    AtOnce,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or a worker ends unasked.
+pub async fn run(options: RunOptions) -> Result<Stopped, DaemonError> {
+    let folder = DataFolder::take(&crate::env::data_dir())?;
+    let config = Config::load(&folder.path)?;
+    telemetry::init_logging(config.log == LogFormat::Json);
+    let listener = listen(&options, &config).await?;
+    let mut stopping = Stopping::install()?;
+    let (parts, writer) = build(&folder, &config).await?;
+    let mut workers = Workers::start(&parts, &config, listener, &folder)?;
+    let stopped = tokio::select! {
+        () = stopping.asked() => Ok(workers.stop(&parts.inbox, &mut stopping).await),
+        name = workers.unasked() => Err(DaemonError::WorkerEnded(name)),
+    };
+    folder.leave();
+    if matches!(stopped, Ok(Stopped::Orderly)) {
+        drop((parts, workers));
+        // Everything the store was given is on disk when its thread has ended.
+        let _ = crate::tasks::blocking(move || writer.join()).await;
+    }
+    stopped
+}
+
+/// What the workers share.
+struct Parts {
+    store: Store,
+    inbox: Inbox,
+    jobs: Jobs,
+    metrics: Metrics,
+    dispatcher: Dispatcher,
+    outbox: Outbox,
+    token: Token,
+    problems: Vec<String>,
+}
+
+async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thread::JoinHandle<()>), DaemonError> {
+    let metrics = Metrics::new();
+    let of_commits = metrics.clone();
+    let on_commit = Box::new(move |took, operations| of_commits.commit(took, operations));
+    let Opened { store, quarantined, writer } = Store::open(&folder.path.join("daemon.db"), on_commit)?;
+    let mut problems = Vec::new();
+    if let Some((aside, why)) = quarantined {
+        let problem = format!(
+            "the database was damaged ({why}): it was set aside as `{}` and a new one begun; jobs were read from their files, \
+             the history of runs is in the old file",
+            aside.display()
+        );
+        tracing::error!("{problem}");
+        problems.push(problem);
+    }
+    let boot = clock::boot_id();
+    let epoch = store.begin_epoch(boot.clone()).await?;
+    let inbox = Inbox::new(store.clone(), Arc::new(Wakes::default()), metrics.clone());
+    let jobs = Jobs::new(store.clone(), inbox.clone(), &folder.path, config.defaults());
+    read_jobs(&jobs).await?;
+    let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), config.defaults().timezone);
+    store.reschedule_all(basis, clock::now()).await?;
+    let dispatcher = Dispatcher {
+        store: store.clone(),
+        inbox: inbox.clone(),
+        jobs: jobs.clone(),
+        metrics: metrics.clone(),
+        data_dir: folder.path.clone(),
+        epoch,
+        boot,
+        max_concurrent: config.max_concurrent,
+        shutdown_grace: config.shutdown_grace.duration(),
+        under_way: dispatcher::UnderWay::default(),
+    };
+    let roots = Roots {
+        home: crate::env::home_dir(),
+        data_dir: folder.path.clone(),
+        more: config.output_roots.clone(),
+    };
+    let outbox = Outbox {
+        store: store.clone(),
+        inbox: inbox.clone(),
+        jobs: jobs.clone(),
+        metrics: metrics.clone(),
+        roots,
+        under_way: Arc::default(),
+        lanes: Arc::default(),
+    };
+    let token = token(folder)?;
+    Ok((Parts { store, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
+}
+
+/// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
+async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
+    match jobs.reconcile().await {
+        Ok(done) => tracing::info!(jobs.saved = done.saved, jobs.deleted = done.deleted, jobs.invalid = done.invalid, "job files read"),
+        Err(JobsError::Store(error)) => return Err(error.into()),
+        Err(error) => tracing::error!(%error, "job files cannot be read: jobs go on as they were"),
+    }
+    Ok(())
+}
+
+fn token(folder: &DataFolder) -> Result<Token, DaemonError> {
+    let (token, created) = Token::load_or_create(&folder.path)
+        .map_err(|error| DaemonError::System { what: "cannot read or make the API token", error })?;
+    if created {
+        println!("API token: {} (shown once; `bog-agents-daemon token show` shows it again)", token.expose());
+    }
+    Ok(token)
+}
+
+async fn listen(options: &RunOptions, config: &Config) -> Result<TcpListener, DaemonError> {
+    let host = options.host.clone().unwrap_or_else(|| config.host.clone());
+    let port = options.port.unwrap_or(config.port);
+    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if !loopback && !options.allow_remote {
+        return Err(DaemonError::Remote(host));
+    }
+    let bound = TcpListener::bind((host.as_str(), port)).await;
+    bound.map_err(|error| DaemonError::Listen { address: format!("{host}:{port}"), error })
+}
+
+/// The workers, in the two groups in which they are stopped.
+struct Workers {
+    group: Group,
+    intake: CancellationToken,
+    outbox: CancellationToken,
+}
+
+impl Workers {
+    fn start(parts: &Parts, config: &Config, listener: TcpListener, folder: &DataFolder) -> Result<Self, DaemonError> {
+        let address = listener.local_addr().map_err(|error| DaemonError::System { what: "no address", error })?;
+        let (intake, outbox) = (CancellationToken::new(), CancellationToken::new());
+        let mut group = Group::new();
+        let app = App {
+            store: parts.store.clone(),
+            inbox: parts.inbox.clone(),
+            jobs: parts.jobs.clone(),
+            metrics: parts.metrics.clone(),
+            token: parts.token.clone(),
+            data_dir: folder.path.clone(),
+            started_at: clock::now(),
+            problems: parts.problems.clone(),
+        };
+        let slots = triggers::Slots {
+            store: parts.store.clone(),
+            inbox: parts.inbox.clone(),
+            jobs: parts.jobs.clone(),
+            metrics: parts.metrics.clone(),
+        };
+        group.start("api", api::serve(listener, app, intake.clone()));
+        group.start("dispatcher", dispatcher::run(parts.dispatcher.clone(), intake.clone()));
+        group.start("slots", triggers::slots(slots, intake.clone()));
+        group.start("jobs", jobs::watch(parts.jobs.clone(), intake.clone()));
+        group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));
+        let keep = config.keep.map(bog_domain::units::Span::duration);
+        group.start("housekeeping", housekeeping::run(parts.store.clone(), folder.path.clone(), keep, outbox.clone()));
+        folder.announce(address)?;
+        // The one line that programs wait for.
+        let mut stdout = std::io::stdout().lock();
+        let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+        Ok(Self { group, intake, outbox })
+    }
+
+    /// Waits for a worker to end though nobody asked it to.
+    async fn unasked(&mut self) -> String {
+        match self.group.ended().await {
+            Some(Ok(name)) => name.to_owned(),
+            Some(Err(error)) => error.to_string(),
+            None => "everything".to_owned(),
+        }
+    }
+
+    /// No new work, a grace for what runs, then the last deliveries; a second signal leaves at once.
+    async fn stop(&mut self, inbox: &Inbox, stopping: &mut Stopping) -> Stopped {
+        tracing::info!("stopping: no new runs; a second signal leaves at once");
+        inbox.drain();
+        self.intake.cancel();
+        let orderly = async {
+            // The outbox and housekeeping stay until the last outcome is recorded.
+            while self.group.len() > 2 && self.group.ended().await.is_some() {}
+            self.outbox.cancel();
+            while self.group.ended().await.is_some() {}
+        };
+        tokio::select! {
+            () = orderly => Stopped::Orderly,
+            () = stopping.asked() => Stopped::AtOnce,
+        }
+    }
+}
+
+/// Signals that ask the daemon to stop.
+struct Stopping {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stopping {
+    fn install() -> Result<Self, DaemonError> {
+        let failed = |error| DaemonError::System { what: "signals cannot be taken", error };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
