@@ -4,7 +4,6 @@ pub mod api;
 pub mod clock;
 pub mod config;
 pub mod context;
-pub mod daemon;
 pub mod dispatcher;
 pub mod env;
 pub mod failpoint;

@@ -15,7 +15,7 @@ use crate::outbox::{self, Outbox};
 use crate::outputs::file::Roots;
 use crate::store::{OpenError, Opened, Store, StoreError};
 use crate::tasks::Group;
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
 use folder::DataFolder;
 use std::io::Write;
@@ -118,7 +118,7 @@ struct Parts {
     dispatcher: Dispatcher,
     outbox: Outbox,
     token: Token,
-    problems: Vec<String>,
+    problems: Problems,
 }
 
 async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thread::JoinHandle<()>), DaemonError> {
@@ -126,7 +126,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
     let of_commits = metrics.clone();
     let on_commit = Box::new(move |took, operations| of_commits.commit(took, operations));
     let Opened { store, quarantined, writer } = Store::open(&folder.path.join("daemon.db"), on_commit)?;
-    let mut problems = Vec::new();
+    let problems = Problems::new();
     if let Some((aside, why)) = quarantined {
         let problem = format!(
             "the database was damaged ({why}): it was set aside as `{}` and a new one begun; jobs were read from their files, \
@@ -134,7 +134,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
             aside.display()
         );
         tracing::error!("{problem}");
-        problems.push(problem);
+        problems.report("store", problem);
     }
     let boot = clock::boot_id();
     let epoch = store.begin_epoch(boot.clone()).await?;

@@ -157,7 +157,7 @@ impl Jobs {
                 jobs.iter().map(|job| file::path_of(&self.inner.good, job.id.as_str())).zip(texts).collect();
             self.inner.store.save_jobs(jobs, clock::now()).await?;
             // Spare copies: of many at once none is worth a sync of its own.
-            let write = |(path, text): (PathBuf, String)| {
+            let write = move |(path, text): (PathBuf, String)| {
                 if many { std::fs::write(path, text) } else { file::write_durably(&path, &text) }
             };
             let write_all = move || copies.into_iter().try_for_each(write);

@@ -57,7 +57,7 @@ pub(super) fn append(roots: &Roots, path: &Path, text: &str, intent: Option<&Int
         // One write: a crash leaves all of it or a prefix, and a prefix does not count as having got there.
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        folder.sync()
+        Ok(folder.sync()?)
     })
 }
 
@@ -67,7 +67,7 @@ pub(super) fn replace(roots: &Roots, path: &Path, text: &str) -> Attempted {
     attempted(path, || {
         let (folder, name) = open_folder(roots, path)?;
         folder.replace(&name, text.as_bytes())?;
-        folder.sync()
+        Ok(folder.sync()?)
     })
 }
 

@@ -1,0 +1,2 @@
+//! The wire shapes and the API over them.
+pub mod wire;
