@@ -1,0 +1,42 @@
+//! `job next`: the slots to come.
+
+use super::super::context::{Context, Reach, say_offline};
+use super::super::exit::Exit;
+use super::super::files;
+use super::super::when::{distance, local};
+use crate::api::wire::NextSlot;
+use bog_domain::ids::JobId;
+
+/// List a job's next slots
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The job
+    job: JobId,
+    /// How many
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    count: u16,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists slots.
+pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let slots = match context.reach().await? {
+        Reach::Daemon(daemon) => daemon.next_slots(&args.job, args.count).await?,
+        Reach::Files(files) => {
+            say_offline(&files);
+            let (_, job) = files.read(&args.job)?.job?;
+            files::next_slots(&job, context.now, args.count.into())
+        }
+    };
+    if args.json {
+        context.out.json(&slots)?;
+    } else {
+        let row = |slot: &NextSlot| {
+            [local(slot.at, &context.zone), distance(slot.at, context.now), slot.trigger.clone()]
+        };
+        context.out.table(["due", "", "trigger"], slots.iter().map(row).collect(), "no slots")?;
+    }
+    Ok(Exit::Ok)
+}

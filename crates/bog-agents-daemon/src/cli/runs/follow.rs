@@ -1,0 +1,96 @@
+//! Watching a run: its events as they happen, then how it ended.
+
+use super::super::context::Context;
+use super::super::exit::Exit;
+use super::super::out::{Ink, note};
+use super::events::Lines;
+use crate::api::wire::{Fired, Run};
+use crate::client::{Client, RunUpdate};
+use bog_domain::ids::RunId;
+use bog_domain::run::{Outcome, RunState};
+
+/// How a fire is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Until its run ends.
+    pub wait: bool,
+    /// For programs.
+    pub json: bool,
+}
+
+/// Says what a fire came to, and follows its run where that is wanted.
+pub async fn fired(fired: &Fired, daemon: &Client, how: How, context: &Context) -> anyhow::Result<Exit> {
+    let Some(run_id) = &fired.run_id else {
+        let reason = fired.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        if how.json {
+            context.out.json(fired)?;
+        }
+        note(&format!("no run was made: the fire was {}{reason} (fire {})", fired.disposition, fired.fire_id));
+        return Ok(Exit::Failed);
+    };
+    if !how.wait {
+        if how.json {
+            context.out.json(fired)?;
+        } else {
+            context.out.text(run_id)?;
+            note(&format!("follow it: bog-agents-daemon runs logs -f {run_id}"));
+        }
+        return Ok(Exit::Ok);
+    }
+    let run = if how.json {
+        to_the_end(run_id.parse()?, daemon, |_| Ok(())).await?
+    } else {
+        note(&format!("run {run_id}"));
+        print(run_id.parse()?, daemon, context).await?
+    };
+    if how.json {
+        context.out.json(&run)?;
+    } else {
+        note(&ending(&run, context));
+    }
+    Ok(if run.outcome == Some(Outcome::Succeeded) { Exit::Ok } else { Exit::Failed })
+}
+
+/// Prints a run's events until it ends.
+pub async fn print(id: RunId, daemon: &Client, context: &Context) -> anyhow::Result<Run> {
+    let mut lines = Lines::new(context.out.paint);
+    let run = to_the_end(id, daemon, |update| match update {
+        RunUpdate::Event { attempt, event } => context.out.piece(&lines.add(*attempt, event)),
+        RunUpdate::End(_) => context.out.piece(&lines.close()),
+    });
+    run.await
+}
+
+/// Follows a run until it ends, showing each thing that happens.
+pub async fn to_the_end(
+    id: RunId,
+    daemon: &Client,
+    mut show: impl FnMut(&RunUpdate) -> std::io::Result<()>,
+) -> anyhow::Result<Run> {
+    let mut events = daemon.run_events(id);
+    loop {
+        let update = events.next().await?;
+        show(&update)?;
+        match update {
+            RunUpdate::Event { .. } => {}
+            RunUpdate::End(run) => return Ok(*run),
+        }
+    }
+}
+
+/// How a run ended, in a line or two.
+#[must_use]
+pub fn ending(run: &Run, context: &Context) -> String {
+    let took = super::took(run, context.now);
+    let after = if took.is_empty() { String::new() } else { format!(" after {took}") };
+    let exit = run.exit_code.filter(|code| *code != 0).map(|code| format!(", exit code {code}")).unwrap_or_default();
+    let paint = super::super::out::Paint::of(&std::io::stderr());
+    let standing = super::standing_painted(run, paint);
+    let error = run.error.as_ref().map(|error| format!("\n{}", paint.with(Ink::Bad, error))).unwrap_or_default();
+    let more = if run.state == RunState::Finished && run.outcome != Some(Outcome::Succeeded) {
+        format!("\nlook closer: bog-agents-daemon runs show {}", run.id)
+    } else {
+        String::new()
+    };
+    format!("run {} {standing}{after}{exit}{error}{more}", run.id)
+}

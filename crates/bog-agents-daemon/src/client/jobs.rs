@@ -1,0 +1,95 @@
+//! What the daemon is asked about jobs.
+
+use super::{Client, ClientError};
+use crate::api::wire::{Explanation, FireByHand, Fired, Job, NextSlot, Revision};
+use bog_domain::ids::JobId;
+use bog_domain::spec::JobSpec;
+use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::IF_MATCH;
+
+impl Client {
+    /// All jobs, by id.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or refuses.
+    pub async fn jobs(&self) -> Result<Vec<Job>, ClientError> {
+        self.pages(&["jobs"], &[], usize::MAX).await
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn job(&self, id: &JobId) -> Result<Job, ClientError> {
+        self.json(self.get(&["jobs", id.as_str()])).await
+    }
+
+    /// Creates a job; the answer means that it is on disk.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, the job is not valid, or its id is taken.
+    pub async fn add_job(&self, spec: &JobSpec) -> Result<Job, ClientError> {
+        self.json(self.post(&["jobs"]).json(spec)).await
+    }
+
+    /// Replaces a job, if `revision` is still the one that runs.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, the job is not valid, or it was changed meanwhile.
+    pub async fn replace_job(&self, id: &JobId, spec: &JobSpec, revision: u32) -> Result<Job, ClientError> {
+        let request = self.request(Method::PUT, &["jobs", id.as_str()]).json(spec);
+        self.json(request.header(IF_MATCH, format!("\"{revision}\""))).await
+    }
+
+    /// Removes a job; its record stays.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn remove_job(&self, id: &JobId) -> Result<(), ClientError> {
+        self.done(self.request(Method::DELETE, &["jobs", id.as_str()])).await
+    }
+
+    /// Enables or disables a job.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn set_job_enabled(&self, id: &JobId, enabled: bool) -> Result<Job, ClientError> {
+        let verb = if enabled { "enable" } else { "disable" };
+        self.json(self.post(&["jobs", id.as_str(), verb])).await
+    }
+
+    /// Fires a job by hand.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn fire_job(&self, id: &JobId, body: &FireByHand) -> Result<Fired, ClientError> {
+        self.json(self.post(&["jobs", id.as_str(), "run"]).json(body)).await
+    }
+
+    /// A job's next slots, soonest first.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn next_slots(&self, id: &JobId, count: u16) -> Result<Vec<NextSlot>, ClientError> {
+        let request = self.get(&["jobs", id.as_str(), "next"]).query(&[("count", count)]);
+        let page: crate::api::wire::List<NextSlot> = self.json(request).await?;
+        Ok(page.items)
+    }
+
+    /// Why a job did or did not run.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn explain(&self, id: &JobId, at: Option<Timestamp>) -> Result<Explanation, ClientError> {
+        self.json(self.get(&["jobs", id.as_str(), "explain"]).query(&[("at", at)])).await
+    }
+
+    /// A job's revisions, newest first.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn revisions(&self, id: &JobId) -> Result<Vec<Revision>, ClientError> {
+        self.pages(&["jobs", id.as_str(), "revisions"], &[], usize::MAX).await
+    }
+}
