@@ -96,7 +96,7 @@ impl JobFiles {
                 path.display()
             )));
         }
-        private_folder(&self.folder).with_context(|| format!("`{}` cannot be made", self.folder.display()))?;
+        file::create_private_folder(&self.folder).with_context(|| format!("`{}` cannot be made", self.folder.display()))?;
         self.write(id, text)
     }
 
@@ -160,15 +160,6 @@ pub fn next_slots(job: &Job, now: Timestamp, count: usize) -> Vec<crate::api::wi
     slots.sort_by_key(|slot| slot.at);
     slots.truncate(count);
     slots
-}
-
-/// Makes a folder, and those above it, that only their owner can enter.
-fn private_folder(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 /// Makes a removal durable.

@@ -3,6 +3,9 @@
 
 use super::error::StoreError;
 use super::open::open_reader;
+use super::rows::word;
+use bog_domain::run::RunState;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// A broken invariant.
@@ -97,4 +100,15 @@ pub fn check(path: &Path) -> Result<Vec<Violation>, StoreError> {
         }
     }
     Ok(violations)
+}
+
+/// Where every run stands, by id, for a comparison with their folders.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn run_states(path: &Path) -> Result<HashMap<String, RunState>, StoreError> {
+    let connection = open_reader(path)?;
+    let mut statement = connection.prepare("SELECT id, state FROM runs")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, word(row, 1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

@@ -30,7 +30,7 @@ pub use deliver::DueDelivery;
 pub use epoch::Epoch;
 pub use error::StoreError;
 pub use finish::{AttemptEnd, Ended, NewDelivery};
-pub use integrity::{Violation, check};
+pub use integrity::{Violation, check, run_states};
 pub use open::OpenError;
 pub use query::{Counts, FireFilter, Page, RunFilter};
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};

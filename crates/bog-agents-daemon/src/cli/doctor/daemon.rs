@@ -1,0 +1,77 @@
+//! The daemon that runs, if one does, and the jobs it has.
+
+use super::super::context::{Context, Reach};
+use super::super::files::JobFiles;
+use super::Finding;
+use crate::env;
+use std::collections::BTreeMap;
+
+const CHECK: &str = "daemon";
+
+/// Values shorter than this are not masked: too much else would be.
+const SHORTEST_MASKED: usize = 8;
+
+pub(super) async fn check(context: &Context) -> Vec<Finding> {
+    let mut findings = match context.reach().await {
+        Ok(Reach::Daemon(daemon)) => match daemon.health().await {
+            Ok(health) => {
+                let ours = env!("CARGO_PKG_VERSION");
+                let mut findings = vec![if health.version == ours {
+                    Finding::ok(CHECK, format!("running, version {ours}, pid {}", health.pid))
+                } else {
+                    let theirs = &health.version;
+                    Finding::warn(CHECK, format!("running version {theirs}, and this is {ours}: start it again to upgrade"))
+                }];
+                findings.extend(health.problems.iter().map(|problem| Finding::warn(CHECK, problem)));
+                findings
+            }
+            Err(error) => vec![Finding::fail(CHECK, error.to_string())],
+        },
+        Ok(Reach::Files(_)) => vec![Finding::warn(CHECK, "not running: `bog-agents-daemon run` starts it")],
+        Err(error) => vec![Finding::fail(CHECK, error.to_string())],
+    };
+    findings.push(config(context));
+    findings.extend(jobs(&context.files()));
+    findings
+}
+
+fn config(context: &Context) -> Finding {
+    match crate::config::Config::load(&context.data_dir) {
+        Ok(_) => Finding::ok("config.toml", "valid, or left out"),
+        Err(error) => Finding::fail("config.toml", error.to_string()),
+    }
+}
+
+fn jobs(files: &JobFiles) -> Vec<Finding> {
+    const CHECK: &str = "jobs";
+    let (ids, strangers) = match files.ids() {
+        Ok(found) => found,
+        Err(error) => return vec![Finding::fail(CHECK, format!("{error:#}"))],
+    };
+    let mut findings: Vec<_> =
+        strangers.iter().map(|name| Finding::warn(CHECK, format!("`{name}` is not a job's file: rename it to `ID.yaml`"))).collect();
+    let mut short: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for id in &ids {
+        match files.read(id).map(|file| file.job) {
+            Ok(Ok((spec, _))) => {
+                for name in spec.secrets.iter().filter(|name| is_short(name)) {
+                    short.entry(name.clone()).or_default().push(id.to_string());
+                }
+            }
+            Ok(Err(wrong)) => findings.push(Finding::fail(CHECK, format!("`{}`: {wrong}", files.path(id).display()))),
+            Err(error) => findings.push(Finding::fail(CHECK, format!("{error:#}"))),
+        }
+    }
+    findings.extend(short.into_iter().map(|(name, jobs)| {
+        let detail = format!("`{name}` is shorter than {SHORTEST_MASKED} characters and is not masked (job {})", jobs.join(", "));
+        Finding::warn("secrets", detail)
+    }));
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, format!("{} valid", ids.len())));
+    }
+    findings
+}
+
+fn is_short(name: &str) -> bool {
+    env::var(name).is_some_and(|value| !value.is_empty() && value.chars().count() < SHORTEST_MASKED)
+}
