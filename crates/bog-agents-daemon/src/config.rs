@@ -135,7 +135,7 @@ impl Config {
             output_bytes: self.limits.output.bytes(),
             grace: self.limits.grace.duration(),
         };
-        let timezone = self.timezone.clone().unwrap_or_else(|| crate::clock::zone_name());
+        let timezone = self.timezone.clone().unwrap_or_else(crate::clock::zone_name);
         Defaults { timezone, limits }
     }
 }

@@ -39,7 +39,7 @@ pub fn var_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// Sets a variable's default folder before anything else runs; used for `--data-dir`.
+/// The data folder: `BOG_DAEMON_DATA_DIR`, else `~/.bog-agents/daemon`.
 #[must_use]
 pub fn data_dir() -> PathBuf {
     var(DATA_DIR).filter(|dir| !dir.is_empty()).map_or_else(|| home_dir().join(".bog-agents/daemon"), PathBuf::from)

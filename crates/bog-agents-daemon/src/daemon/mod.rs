@@ -20,16 +20,26 @@ use crate::triggers;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// Threads that poll tasks: the daemon waits far more than it works.
+const MIN_THREADS: usize = 2;
+const MAX_THREADS: usize = 4;
+
+/// Threads for file and process work that blocks.
+const BLOCKING_THREADS: usize = 32;
+
 /// What the command line says; the rest is in `config.toml`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RunOptions {
+    /// The data folder.
+    pub data_dir: PathBuf,
     /// Address to listen on.
-    pub host: Option<String>,
+    pub host: Option<IpAddr>,
     /// Port to listen on; 0 picks one.
     pub port: Option<u16>,
     /// Whether an address other than loopback is meant.
@@ -84,12 +94,26 @@ pub enum Stopped {
     AtOnce,
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon on threads of its own until it is told to stop.
 ///
 /// # Errors
 /// When it cannot start, or a worker ends unasked.
-pub async fn run(options: RunOptions) -> Result<Stopped, DaemonError> {
-    let folder = DataFolder::take(&crate::env::data_dir())?;
+pub fn run(options: RunOptions) -> Result<Stopped, DaemonError> {
+    let threads = std::thread::available_parallelism().map_or(MIN_THREADS, std::num::NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.clamp(MIN_THREADS, MAX_THREADS))
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| DaemonError::System { what: "no threads for the daemon", error })?;
+    let stopped = runtime.block_on(run_until_stopped(options));
+    // What still blocks is not waited for: whatever was promised is on disk.
+    runtime.shutdown_background();
+    stopped
+}
+
+async fn run_until_stopped(options: RunOptions) -> Result<Stopped, DaemonError> {
+    let folder = DataFolder::take(&options.data_dir)?;
     let config = Config::load(&folder.path)?;
     telemetry::init_logging(config.log == LogFormat::Json);
     let listener = listen(&options, &config).await?;
@@ -193,7 +217,7 @@ fn token(folder: &DataFolder) -> Result<Token, DaemonError> {
 }
 
 async fn listen(options: &RunOptions, config: &Config) -> Result<TcpListener, DaemonError> {
-    let host = options.host.clone().unwrap_or_else(|| config.host.clone());
+    let host = options.host.map_or_else(|| config.host.clone(), |host| host.to_string());
     let port = options.port.unwrap_or(config.port);
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if !loopback && !options.allow_remote {

@@ -20,7 +20,8 @@ pub fn parse(yaml: &str) -> Result<JobSpec, SpecError> {
     }
     let options = serde_saphyr::options! { strict_booleans: true };
     let value: serde_json::Value = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
-        let position = error.location().map(|at| Position { line: at.line() as usize, column: at.column() as usize });
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let position = error.location().map(|at| Position { line: count(at.line()), column: count(at.column()) });
         let text = error.without_snippet().to_string();
         // The library's own hints speak of its options.
         let message = text.split(" at line ").next().unwrap_or(&text).split(", set ").next().unwrap_or_default();
