@@ -1,9 +1,13 @@
 //! The parts of `bog-agents-daemon`, as a library so that its tests can drive them.
 
 pub mod api;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod daemon;
+pub mod demo;
 pub mod dispatcher;
 pub mod env;
 pub mod failpoint;

@@ -9,7 +9,7 @@ use super::exit::Exit;
 pub struct Args {}
 
 /// Runs the demonstration.
-pub fn run(_args: &Args) -> anyhow::Result<Exit> {
-    crate::demo::run()?;
+pub async fn run(_args: &Args) -> anyhow::Result<Exit> {
+    crate::demo::run().await?;
     Ok(Exit::Ok)
 }

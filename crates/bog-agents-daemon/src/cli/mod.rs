@@ -84,8 +84,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(cli.data_dir)?;
     match cli.command {
-        Command::Run(args) => run::run(args, &context),
-        Command::Demo(args) => demo::run(&args),
+        Command::Run(args) => work(run::run(args, &context)),
+        Command::Demo(args) => work(demo::run(&args)),
         Command::Status(args) => wait(status::run(&args, &context)),
         Command::Doctor(args) => wait(doctor::run(&args, &context)),
         Command::Job(command) => wait(job::run(command, &context)),
@@ -96,6 +96,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Drain(args) => wait(drain::run(&args, &context)),
         Command::Completions(args) => completions::run(&args, &context),
     }
+}
+
+/// Runs the daemon: on a few threads, however many cores there are. It waits most of its life.
+fn work(daemon: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(daemon)
 }
 
 /// Runs a command on this thread.

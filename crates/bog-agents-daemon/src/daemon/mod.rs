@@ -20,6 +20,7 @@ use crate::triggers;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 /// What the command line says; the rest is in `config.toml`.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
+    /// The data folder; the usual one where left out.
+    pub data_dir: Option<PathBuf>,
     /// Address to listen on.
     pub host: Option<String>,
     /// Port to listen on; 0 picks one.
@@ -89,7 +92,7 @@ pub enum Stopped {
 /// # Errors
 /// When it cannot start, or a worker ends unasked.
 pub async fn run(options: RunOptions) -> Result<Stopped, DaemonError> {
-    let folder = DataFolder::take(&crate::env::data_dir())?;
+    let folder = DataFolder::take(&options.data_dir.clone().unwrap_or_else(crate::env::data_dir))?;
     let config = Config::load(&folder.path)?;
     telemetry::init_logging(config.log == LogFormat::Json);
     let listener = listen(&options, &config).await?;
