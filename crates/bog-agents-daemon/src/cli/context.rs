@@ -3,6 +3,7 @@
 use super::files::JobFiles;
 use super::out::{self, Out};
 use crate::client::{Address, Client, ClientError};
+use crate::config::ConfigError;
 use crate::{clock, env};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -52,22 +53,24 @@ impl Context {
     /// be anywhere.
     ///
     /// # Errors
-    /// When the daemon was named and does not answer, its address is none, or there is no token.
-    pub async fn reach(&self) -> Result<Reach, ClientError> {
+    /// When the daemon was named and does not answer, its address is none, there is no token, or `config.toml` is not valid.
+    pub async fn reach(&self) -> anyhow::Result<Reach> {
         match Address::find(&self.data_dir) {
-            Ok(address) if address.answers().await => Client::new(&address, &self.data_dir).map(Reach::Daemon),
+            Ok(address) if address.answers().await => Ok(Reach::Daemon(Client::new(&address, &self.data_dir)?)),
             Ok(address) if address.named => {
-                Err(ClientError::Refused(address.url.as_str().trim_end_matches('/').to_owned()))
+                Err(ClientError::Refused(address.url.as_str().trim_end_matches('/').to_owned()).into())
             }
-            Ok(_) | Err(ClientError::NoAddress) => Ok(Reach::Files(self.files())),
-            Err(error) => Err(error),
+            Ok(_) | Err(ClientError::NoAddress) => Ok(Reach::Files(self.files()?)),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The job files.
-    #[must_use]
-    pub fn files(&self) -> JobFiles {
-        JobFiles::new(self.data_dir.join("jobs"))
+    ///
+    /// # Errors
+    /// When `config.toml`, which says what jobs get by default, is not valid.
+    pub fn files(&self) -> Result<JobFiles, ConfigError> {
+        JobFiles::of(&self.data_dir)
     }
 }
 

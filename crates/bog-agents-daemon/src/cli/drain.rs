@@ -9,13 +9,10 @@ pub struct Args {}
 
 /// Drains the daemon.
 pub async fn run(_args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let daemon = context.daemon()?;
-    daemon.drain().await?;
-    // It may already have ended, with nothing left to do.
-    let left = match daemon.health().await {
-        Ok(health) => format!("{} running, {} queued", health.running, health.queued),
-        Err(_) => "nothing is left to do".to_owned(),
-    };
-    context.out.text(&format!("the daemon takes no more fires: {left}"))?;
+    let health = context.daemon()?.drain().await?;
+    context.out.text(&format!(
+        "the daemon takes no more fires: {} running, {} queued; `bog-agents-daemon status` shows how it goes on",
+        health.running, health.queued
+    ))?;
     Ok(Exit::Ok)
 }

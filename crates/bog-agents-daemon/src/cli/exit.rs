@@ -1,6 +1,8 @@
 //! Exit codes: what a script may rely on.
 
 use crate::client::ClientError;
+use crate::config::ConfigError;
+use crate::daemon::{DaemonError, FolderError};
 use bog_domain::error::SpecError;
 use bog_domain::ids::IdError;
 use std::io::ErrorKind;
@@ -102,12 +104,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = cause.downcast_ref::<ClientError>() {
         return Some(of_client(error));
     }
+    if let Some(error) = cause.downcast_ref::<DaemonError>() {
+        return Some(of_daemon(error));
+    }
     // Whoever read our output has gone away, as `head` does: nothing is wrong.
     let io = cause.downcast_ref::<std::io::Error>();
     if io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         return Some(Exit::Ok);
     }
-    (cause.is::<SpecError>() || cause.is::<IdError>()).then_some(Exit::Usage)
+    (cause.is::<SpecError>() || cause.is::<IdError>() || cause.is::<ConfigError>()).then_some(Exit::Usage)
 }
 
 fn of_client(error: &ClientError) -> Exit {
@@ -123,6 +128,19 @@ fn of_client(error: &ClientError) -> Exit {
             409 | 412 => Exit::Conflict,
             _ => Exit::Failed,
         },
+    }
+}
+
+fn of_daemon(error: &DaemonError) -> Exit {
+    match error {
+        DaemonError::Remote(_) | DaemonError::Config(_) => Exit::Usage,
+        DaemonError::Folder(FolderError::Held { .. }) => Exit::Conflict,
+        DaemonError::Folder(_)
+        | DaemonError::Open(_)
+        | DaemonError::Store(_)
+        | DaemonError::Listen { .. }
+        | DaemonError::System { .. }
+        | DaemonError::WorkerEnded(_) => Exit::Failed,
     }
 }
 

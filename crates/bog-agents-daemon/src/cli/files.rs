@@ -1,6 +1,7 @@
 //! The job files, for when no daemon runs: the daemon takes them as they are at its next start.
 
 use super::exit::{conflict, not_found};
+use crate::config::{Config, ConfigError};
 use crate::jobs::file;
 use anyhow::Context as _;
 use bog_domain::error::SpecError;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct JobFiles {
     folder: PathBuf,
+    defaults: Defaults,
 }
 
 /// A job file that was read.
@@ -27,10 +29,12 @@ pub struct JobFile {
 }
 
 impl JobFiles {
-    /// The job files in a folder.
-    #[must_use]
-    pub const fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    /// The job files of a data folder, and what its daemon gives a job that says nothing.
+    ///
+    /// # Errors
+    /// When `config.toml` is not valid.
+    pub fn of(data_dir: &Path) -> Result<Self, ConfigError> {
+        Ok(Self { folder: data_dir.join("jobs"), defaults: Config::load(data_dir)?.defaults() })
     }
 
     /// The folder.
@@ -52,7 +56,7 @@ impl JobFiles {
     pub fn read(&self, id: &JobId) -> anyhow::Result<JobFile> {
         let path = self.path(id);
         match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(JobFile { job: check(id, &text), text }),
+            Ok(text) => Ok(JobFile { job: self.check(id, &text), text }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(not_found(format!("there is no job `{id}`: `bog-agents-daemon job list` shows those there are")))
             }
@@ -96,7 +100,8 @@ impl JobFiles {
                 path.display()
             )));
         }
-        file::create_private_folder(&self.folder).with_context(|| format!("`{}` cannot be made", self.folder.display()))?;
+        file::create_private_folder(&self.folder)
+            .with_context(|| format!("`{}` cannot be made", self.folder.display()))?;
         self.write(id, text)
     }
 
@@ -122,26 +127,28 @@ impl JobFiles {
         sync_folder(&self.folder).with_context(|| format!("`{}` cannot be synced", self.folder.display()))
     }
 
+    /// Reads and checks a job's text; errors say where in it.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub fn check(&self, id: &JobId, text: &str) -> Result<(JobSpec, Job), SpecError> {
+        let spec = yaml::parse(text)?;
+        let job = self.parse(id, &spec).map_err(|error| error.located_in(text))?;
+        Ok((spec, job))
+    }
+
+    /// Checks a job as written.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub fn parse(&self, id: &JobId, spec: &JobSpec) -> Result<Job, SpecError> {
+        Job::parse(id.clone(), spec, &self.defaults)
+    }
+
     fn write(&self, id: &JobId, text: &str) -> anyhow::Result<()> {
         let path = self.path(id);
         file::write_durably(&path, text).with_context(|| format!("`{}` cannot be written", path.display()))
     }
-}
-
-/// What a job gets where it says nothing, as far as can be known without the daemon.
-#[must_use]
-pub fn defaults() -> Defaults {
-    Defaults::default()
-}
-
-/// Reads and checks a job's text; errors say where in it.
-///
-/// # Errors
-/// When it is not valid.
-pub fn check(id: &JobId, text: &str) -> Result<(JobSpec, Job), SpecError> {
-    let spec = yaml::parse(text)?;
-    let job = Job::parse(id.clone(), &spec, &defaults()).map_err(|error| error.located_in(text))?;
-    Ok((spec, job))
 }
 
 /// A job's next slots, soonest first, as they will be if its triggers begin now.

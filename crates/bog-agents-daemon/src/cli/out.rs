@@ -33,7 +33,7 @@ impl Paint {
     /// Colours for a stream that is a terminal, unless `NO_COLOR` is set.
     #[must_use]
     pub fn of(stream: &impl IsTerminal) -> Self {
-        Self { on: stream.is_terminal() && env::var("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        Self::fixed(stream.is_terminal() && env::var("NO_COLOR").is_none_or(|value| value.is_empty()))
     }
 
     /// Colours or none, whatever the stream.
@@ -132,7 +132,7 @@ impl Default for Out {
 #[must_use]
 pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>, width: Option<u16>) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
+    table.load_preset(comfy_table::presets::NOTHING);
     table.set_header(head.map(str::to_uppercase)).add_rows(rows);
     table.set_content_arrangement(match width {
         Some(_) => ContentArrangement::Dynamic,
@@ -179,13 +179,16 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<[String; 2]> {
-        vec![["morning-brief".to_owned(), "0 9 * * 1-5 and some more words".to_owned()], ["b".to_owned(), "ä".to_owned()]]
+        vec![
+            ["morning-brief".to_owned(), "0 9 * * 1-5 and some more words".to_owned()],
+            ["b".to_owned(), "ä".to_owned()],
+        ]
     }
 
     #[test]
     fn a_table_is_cut_to_no_width_when_piped_and_wraps_on_a_terminal() {
-        insta::assert_snapshot!(table(["id", "triggers"], rows(), None), @"");
-        insta::assert_snapshot!(table(["id", "triggers"], rows(), Some(30)), @"");
+        insta::assert_snapshot!(table(["id", "triggers"], rows(), None));
+        insta::assert_snapshot!(table(["id", "triggers"], rows(), Some(30)));
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use crate::daemon::{self, RunOptions};
-use std::net::IpAddr;
+use crate::daemon::{self, RunOptions, Stopped};
 
 /// Run the daemon in the foreground
 ///
@@ -13,7 +12,7 @@ use std::net::IpAddr;
 pub struct Args {
     /// The address to listen on [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
-    host: Option<IpAddr>,
+    host: Option<String>,
     /// The port to listen on; 0 picks a free one [default: 7391]
     #[arg(long)]
     port: Option<u16>,
@@ -25,6 +24,9 @@ pub struct Args {
 /// Runs the daemon until it is told to end.
 pub fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let Args { host, port, allow_remote } = args;
-    daemon::run(RunOptions { data_dir: context.data_dir.clone(), host, port, allow_remote })?;
-    Ok(Exit::Ok)
+    let data_dir = context.data_dir.clone();
+    match daemon::run(RunOptions { data_dir, host, port, allow_remote })? {
+        // Asked twice, it leaves work to the next daemon, as it promised.
+        Stopped::Orderly | Stopped::AtOnce => Ok(Exit::Ok),
+    }
 }

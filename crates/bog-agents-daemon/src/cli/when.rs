@@ -18,12 +18,6 @@ pub fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// The same, or `-`.
-#[must_use]
-pub fn local_or_dash(at: Option<Timestamp>, zone: &TimeZone) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| local(at, zone))
-}
-
 /// `in 7h 5m`, `3m ago`, `now`.
 #[must_use]
 pub fn distance(at: Timestamp, now: Timestamp) -> String {
@@ -123,7 +117,6 @@ mod tests {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         assert_eq!(local(at("2026-11-23T08:00:00Z"), &berlin), "2026-11-23 09:00:00 CET");
         assert_eq!(local(at("2026-07-23T08:00:00Z"), &berlin), "2026-07-23 10:00:00 CEST");
-        assert_eq!(local_or_dash(None, &berlin), "-");
     }
 
     #[test]

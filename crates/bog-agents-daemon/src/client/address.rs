@@ -81,7 +81,8 @@ mod tests {
         let parse = |text| parse(text, || "`here`".to_owned()).map(String::from);
         assert_eq!(parse("http://127.0.0.1:7391").unwrap(), "http://127.0.0.1:7391/");
         assert_eq!(parse("http://[::1]:7391/").unwrap(), "http://[::1]:7391/");
-        for wrong in ["", "7391", "localhost:7391", "https://127.0.0.1:7391", "http://127.0.0.1/jobs", "http://h/?a=b"] {
+        for wrong in ["", "7391", "localhost:7391", "https://127.0.0.1:7391", "http://127.0.0.1/jobs", "http://h/?a=b"]
+        {
             assert_eq!(
                 parse(wrong).unwrap_err().to_string(),
                 format!("`{wrong}` in `here` is not a daemon's address: it looks like `http://127.0.0.1:7391`")

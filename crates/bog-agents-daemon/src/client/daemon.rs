@@ -12,12 +12,12 @@ impl Client {
         self.json(self.get(&["health"])).await
     }
 
-    /// Tells the daemon to take no more fires and to end when its runs have.
+    /// Tells the daemon to take no more fires, and answers how it then is.
     ///
     /// # Errors
     /// When the daemon does not answer, or refuses.
-    pub async fn drain(&self) -> Result<(), ClientError> {
-        self.done(self.post(&["drain"])).await
+    pub async fn drain(&self) -> Result<Health, ClientError> {
+        self.json(self.post(&["drain"])).await
     }
 
     /// Replaces the token; the old one is no longer accepted.

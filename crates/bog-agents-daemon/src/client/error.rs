@@ -31,7 +31,9 @@ pub enum ClientError {
         error: std::io::Error,
     },
     /// The daemon does not accept the token.
-    #[error("the daemon at `{0}` does not accept the token: `bog-agents-daemon token show` prints the one in its data folder")]
+    #[error(
+        "the daemon at `{0}` does not accept the token: `bog-agents-daemon token show` prints the one in its data folder"
+    )]
     WrongToken(String),
     /// The daemon says what is wrong.
     #[error("{}", .0.detail)]

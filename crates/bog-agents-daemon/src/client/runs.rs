@@ -6,7 +6,6 @@ use bog_domain::fire::Disposition;
 use bog_domain::ids::{JobId, RunId};
 use bog_domain::run::{Outcome, RunState};
 use jiff::Timestamp;
-use serde_json::json;
 
 /// Which runs are wanted. Everything that is given must hold.
 #[derive(Debug, Clone, Default)]
@@ -70,13 +69,8 @@ impl Client {
     ///
     /// # Errors
     /// When the daemon does not answer, has none of that id, or the run has ended.
-    pub async fn cancel_run(&self, id: RunId, reason: Option<&str>) -> Result<Run, ClientError> {
-        let request = self.post(&["runs", &id.to_string(), "cancel"]);
-        let request = match reason {
-            Some(reason) => request.json(&json!({"reason": reason})),
-            None => request,
-        };
-        self.json(request).await
+    pub async fn cancel_run(&self, id: RunId) -> Result<Run, ClientError> {
+        self.json(self.post(&["runs", &id.to_string(), "cancel"])).await
     }
 
     /// Fires a run's job again with the same event.

@@ -39,7 +39,7 @@ pub struct RunOptions {
     /// The data folder.
     pub data_dir: PathBuf,
     /// Address to listen on.
-    pub host: Option<IpAddr>,
+    pub host: Option<String>,
     /// Port to listen on; 0 picks one.
     pub port: Option<u16>,
     /// Whether an address other than loopback is meant.
@@ -217,7 +217,7 @@ fn token(folder: &DataFolder) -> Result<Token, DaemonError> {
 }
 
 async fn listen(options: &RunOptions, config: &Config) -> Result<TcpListener, DaemonError> {
-    let host = options.host.map_or_else(|| config.host.clone(), |host| host.to_string());
+    let host = options.host.clone().unwrap_or_else(|| config.host.clone());
     let port = options.port.unwrap_or(config.port);
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if !loopback && !options.allow_remote {

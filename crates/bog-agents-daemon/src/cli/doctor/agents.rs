@@ -15,7 +15,8 @@ fn presets() -> Finding {
     let found = |preset: &Preset| std::env::split_paths(&path).any(|folder| is_program(&folder.join(preset.program())));
     let names: Vec<_> = Preset::ALL.into_iter().filter(found).map(Preset::as_str).collect();
     let all = Preset::ALL.map(Preset::as_str).join(", ");
-    let detail = if names.is_empty() { format!("none on PATH of {all}") } else { format!("on PATH: {}", names.join(", ")) };
+    let detail =
+        if names.is_empty() { format!("none on PATH of {all}") } else { format!("on PATH: {}", names.join(", ")) };
     Finding::ok("agents", detail)
 }
 

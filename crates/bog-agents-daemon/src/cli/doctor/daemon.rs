@@ -20,7 +20,10 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
                     Finding::ok(CHECK, format!("running, version {ours}, pid {}", health.pid))
                 } else {
                     let theirs = &health.version;
-                    Finding::warn(CHECK, format!("running version {theirs}, and this is {ours}: start it again to upgrade"))
+                    Finding::warn(
+                        CHECK,
+                        format!("running version {theirs}, and this is {ours}: start it again to upgrade"),
+                    )
                 }];
                 findings.extend(health.problems.iter().map(|problem| Finding::warn(CHECK, problem)));
                 findings
@@ -28,10 +31,11 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
             Err(error) => vec![Finding::fail(CHECK, error.to_string())],
         },
         Ok(Reach::Files(_)) => vec![Finding::warn(CHECK, "not running: `bog-agents-daemon run` starts it")],
-        Err(error) => vec![Finding::fail(CHECK, error.to_string())],
+        Err(error) => vec![Finding::fail(CHECK, format!("{error:#}"))],
     };
     findings.push(config(context));
-    findings.extend(jobs(&context.files()));
+    // Where the configuration is not valid, that was just said.
+    findings.extend(context.files().map(|files| jobs(&files)).unwrap_or_default());
     findings
 }
 
@@ -48,8 +52,10 @@ fn jobs(files: &JobFiles) -> Vec<Finding> {
         Ok(found) => found,
         Err(error) => return vec![Finding::fail(CHECK, format!("{error:#}"))],
     };
-    let mut findings: Vec<_> =
-        strangers.iter().map(|name| Finding::warn(CHECK, format!("`{name}` is not a job's file: rename it to `ID.yaml`"))).collect();
+    let mut findings: Vec<_> = strangers
+        .iter()
+        .map(|name| Finding::warn(CHECK, format!("`{name}` is not a job's file: rename it to `ID.yaml`")))
+        .collect();
     let mut short: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in &ids {
         match files.read(id).map(|file| file.job) {
@@ -63,7 +69,10 @@ fn jobs(files: &JobFiles) -> Vec<Finding> {
         }
     }
     findings.extend(short.into_iter().map(|(name, jobs)| {
-        let detail = format!("`{name}` is shorter than {SHORTEST_MASKED} characters and is not masked (job {})", jobs.join(", "));
+        let detail = format!(
+            "`{name}` is shorter than {SHORTEST_MASKED} characters and is not masked (job {})",
+            jobs.join(", ")
+        );
         Finding::warn("secrets", detail)
     }));
     if findings.is_empty() {

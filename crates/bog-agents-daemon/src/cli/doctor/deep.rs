@@ -39,10 +39,13 @@ fn folders(runs: &Path, states: &HashMap<String, RunState>) -> Vec<Finding> {
     for run in subfolders(runs) {
         let shown = runs.join(&run).display().to_string();
         let attempts = subfolders(&runs.join(&run));
-        let held = attempts.iter().filter(|attempt| is_locked(&runs.join(&run).join(attempt).join("lock"), &locked)).count();
+        let held =
+            attempts.iter().filter(|attempt| is_locked(&runs.join(&run).join(attempt).join("lock"), &locked)).count();
         live += held;
         match states.get(&run) {
-            None => findings.push(Finding::warn(CHECK, format!("`{shown}` has no row in the record: it can be removed"))),
+            None => {
+                findings.push(Finding::warn(CHECK, format!("`{shown}` has no row in the record: it can be removed")))
+            }
             Some(RunState::Running) if held > 1 => {
                 findings.push(Finding::fail(CHECK, format!("`{shown}` has {held} live attempts")));
             }
@@ -121,7 +124,10 @@ mod tests {
         if cfg!(target_os = "linux") {
             let failed: Vec<_> = folders(runs, &states).into_iter().filter(|it| it.verdict == Verdict::Fail).collect();
             let shown = runs.join("a").display().to_string();
-            assert_eq!(failed, [Finding::fail("runs", format!("`{shown}` has a live attempt, and the run is finished"))]);
+            assert_eq!(
+                failed,
+                [Finding::fail("runs", format!("`{shown}` has a live attempt, and the run is finished"))]
+            );
         }
     }
 }

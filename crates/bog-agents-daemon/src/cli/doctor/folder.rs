@@ -108,6 +108,9 @@ mod tests {
         std::fs::set_permissions(&token, PermissionsExt::from_mode(0o644)).unwrap();
         let findings = permissions(folder.path());
         let shown = token.display();
-        assert_eq!(findings, [Finding::fail("permissions", format!("others may look into `{shown}` (644): chmod 600 '{shown}'"))]);
+        assert_eq!(
+            findings,
+            [Finding::fail("permissions", format!("others may look into `{shown}` (644): chmod 600 '{shown}'"))]
+        );
     }
 }

@@ -29,7 +29,10 @@ fn clock(context: &Context) -> Finding {
     let ahead = written.map_or(SignedDuration::ZERO, |at| at.duration_since(context.now));
     if ahead > SignedDuration::from_secs(60) {
         let ahead = super::super::when::duration(ahead);
-        return Finding::warn(CHECK, format!("it shows {shown}, but the record was written {ahead} later: was it set back?"));
+        return Finding::warn(
+            CHECK,
+            format!("it shows {shown}, but the record was written {ahead} later: was it set back?"),
+        );
     }
     Finding::ok(CHECK, shown)
 }

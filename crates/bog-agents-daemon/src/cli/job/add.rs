@@ -37,8 +37,26 @@ pub struct Args {
 
 /// The options that spell out what a file would say.
 const SPELT: [&str; 20] = [
-    "name", "cron", "interval", "watch", "webhook", "git_push", "timezone", "overlap", "prompt", "agent", "command", "model",
-    "working_dir", "no_working_dir", "env", "secret", "limit_wall_clock", "output", "argv", "webhook_secret_env",
+    "name",
+    "cron",
+    "interval",
+    "watch",
+    "webhook",
+    "git_push",
+    "timezone",
+    "overlap",
+    "prompt",
+    "agent",
+    "command",
+    "model",
+    "working_dir",
+    "no_working_dir",
+    "env",
+    "secret",
+    "limit_wall_clock",
+    "output",
+    "argv",
+    "webhook_secret_env",
 ];
 
 /// A job to be added.
@@ -52,7 +70,7 @@ struct NewJob {
 
 /// Adds a job.
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let new = new_job(args)?;
+    let new = new_job(args, &context.files()?)?;
     match context.reach().await? {
         Reach::Daemon(daemon) => to_daemon(&new, &daemon, context).await?,
         Reach::Files(files) => to_files(&new, &files, context)?,
@@ -60,7 +78,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn new_job(args: Args) -> anyhow::Result<NewJob> {
+fn new_job(args: Args, files: &JobFiles) -> anyhow::Result<NewJob> {
     let Args { spec, file, disabled } = args;
     let given_id = spec.id.as_deref().map(str::parse::<JobId>).transpose()?;
     let Some(file) = file else {
@@ -69,7 +87,7 @@ fn new_job(args: Args) -> anyhow::Result<NewJob> {
         spec.enabled = disabled.then_some(false);
         let id = given_id.or_else(|| spec.name.as_deref().and_then(JobId::slug));
         let id = id.ok_or_else(|| usage("a job needs a name: give `--name`, `--id`, or a whole job with `--file`"))?;
-        let job = Job::parse(id.clone(), &spec, &files::defaults())?;
+        let job = files.parse(&id, &spec)?;
         return Ok(NewJob { id, spec, job, text: None });
     };
     let text = read(&file)?;
@@ -88,7 +106,7 @@ fn new_job(args: Args) -> anyhow::Result<NewJob> {
     if disabled {
         spec.enabled = Some(false);
     }
-    let job = Job::parse(id.clone(), &spec, &files::defaults()).map_err(|error| wrong(error.located_in(&text)))?;
+    let job = files.parse(&id, &spec).map_err(|error| wrong(error.located_in(&text)))?;
     Ok(NewJob { id, spec, job, text: as_written.then_some(text) })
 }
 

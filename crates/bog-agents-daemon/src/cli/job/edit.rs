@@ -2,7 +2,7 @@
 
 use super::super::context::{Context, Reach, say_offline};
 use super::super::exit::{Exit, usage};
-use super::super::files;
+use super::super::files::JobFiles;
 use super::super::out::{error, note, warn};
 use crate::env;
 use anyhow::Context as _;
@@ -34,7 +34,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
             (files.read(id)?.text, 0)
         }
     };
-    let Some(edited) = Edited::ask(id, &was)? else {
+    let Some(edited) = Edited::ask(id, &was, &context.files()?)? else {
         note(&format!("job `{id}` is as it was"));
         return Ok(Exit::Ok);
     };
@@ -48,7 +48,8 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
             replaced.map(|()| (format!("`{}`", files.path(id).display()), edited.job.warnings()))
         }
     };
-    let (what, warnings) = saved.with_context(|| format!("not saved; your text is kept in `{}`", edited.copy.display()))?;
+    let (what, warnings) =
+        saved.with_context(|| format!("not saved; your text is kept in `{}`", edited.copy.display()))?;
     // A copy that stays behind is only untidy.
     let _ = std::fs::remove_file(&edited.copy);
     warnings.iter().for_each(|warning| warn(warning));
@@ -66,16 +67,17 @@ struct Edited {
 
 impl Edited {
     /// Opens an editor until what comes back is valid; `None` where nothing was changed.
-    fn ask(id: &JobId, was: &str) -> anyhow::Result<Option<Self>> {
+    fn ask(id: &JobId, was: &str, files: &JobFiles) -> anyhow::Result<Option<Self>> {
         let copy = temporary_copy(id, was)?;
         loop {
             open_editor(&copy)?;
-            let text = std::fs::read_to_string(&copy).with_context(|| format!("`{}` cannot be read", copy.display()))?;
+            let text =
+                std::fs::read_to_string(&copy).with_context(|| format!("`{}` cannot be read", copy.display()))?;
             if text == was {
                 let _ = std::fs::remove_file(&copy);
                 return Ok(None);
             }
-            match files::check(id, &text) {
+            match files.check(id, &text) {
                 Ok((spec, job)) => return Ok(Some(Self { copy, text, spec, job })),
                 Err(wrong) if try_again(&wrong.to_string())? => {}
                 Err(wrong) => {
@@ -108,9 +110,13 @@ fn open_editor(copy: &Path) -> anyhow::Result<()> {
         return Err(usage(format!("`{line}` in `VISUAL` or `EDITOR` is not a command line")));
     };
     let status = Command::new(program).args(arguments).arg(copy).status();
-    let status = status.with_context(|| format!("the editor `{program}` cannot be started: set `VISUAL` or `EDITOR`"))?;
+    let status =
+        status.with_context(|| format!("the editor `{program}` cannot be started: set `VISUAL` or `EDITOR`"))?;
     if !status.success() {
-        anyhow::bail!("the editor `{line}` ended with {status}: nothing was saved; your text is kept in `{}`", copy.display());
+        anyhow::bail!(
+            "the editor `{line}` ended with {status}: nothing was saved; your text is kept in `{}`",
+            copy.display()
+        );
     }
     Ok(())
 }

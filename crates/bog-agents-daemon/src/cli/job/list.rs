@@ -48,7 +48,8 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
 
 /// A job as its file shows it, without what only the daemon knows.
 pub(super) fn from_file(id: &JobId, files: &JobFiles, context: &Context) -> anyhow::Result<Job> {
-    let mut state = JobState { last_run: None, next_fire_at: None, run_count: 0, last_outcome: None, invalid_edit: None };
+    let mut state =
+        JobState { last_run: None, next_fire_at: None, run_count: 0, last_outcome: None, invalid_edit: None };
     let (mut spec, warnings) = match files.read(id)?.job {
         Ok((spec, job)) => {
             state.next_fire_at = files::next_slots(&job, context.now, 1).first().map(|slot| slot.at);
@@ -85,5 +86,5 @@ fn invalid(job: &Job, why: &str, context: &Context) -> String {
     let id = job.spec.id.as_deref().unwrap_or_default();
     let goes_on = if job.revision == 0 { String::new() } else { format!(" (revision {} goes on)", job.revision) };
     let mark = context.out.paint.with(Ink::Bad, "not valid:");
-    format!("`{}` {mark} {why}{goes_on}", context.files().folder().join(format!("{id}.yaml")).display())
+    format!("`{}` {mark} {why}{goes_on}", context.data_dir.join("jobs").join(format!("{id}.yaml")).display())
 }

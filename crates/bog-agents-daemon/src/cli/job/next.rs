@@ -33,9 +33,8 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     if args.json {
         context.out.json(&slots)?;
     } else {
-        let row = |slot: &NextSlot| {
-            [local(slot.at, &context.zone), distance(slot.at, context.now), slot.trigger.clone()]
-        };
+        let row =
+            |slot: &NextSlot| [local(slot.at, &context.zone), distance(slot.at, context.now), slot.trigger.clone()];
         context.out.table(["due", "", "trigger"], slots.iter().map(row).collect(), "no slots")?;
     }
     Ok(Exit::Ok)

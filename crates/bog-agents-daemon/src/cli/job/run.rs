@@ -33,7 +33,9 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
 
 fn payload(given: &str) -> anyhow::Result<serde_json::Value> {
     let text = match given.strip_prefix('@') {
-        Some("-") => std::io::read_to_string(std::io::stdin()).map_err(|error| usage(format!("`@-` cannot be read: {error}")))?,
+        Some("-") => {
+            std::io::read_to_string(std::io::stdin()).map_err(|error| usage(format!("`@-` cannot be read: {error}")))?
+        }
         Some(file) => std::fs::read_to_string(Path::new(file))
             .map_err(|error| usage(format!("`{file}` cannot be read: {error}")))?,
         None => given.to_owned(),

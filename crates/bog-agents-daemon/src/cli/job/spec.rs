@@ -5,7 +5,8 @@ use super::super::values::one_of;
 use super::targets;
 use bog_domain::overlap::Overlap;
 use bog_domain::spec::{
-    AgentSpec, CronSpec, FileChangeSpec, GitPushSpec, IntervalSpec, JobSpec, LimitsSpec, OutputSpec, TriggerSpec, WebhookSpec,
+    AgentSpec, CronSpec, FileChangeSpec, GitPushSpec, IntervalSpec, JobSpec, LimitsSpec, OutputSpec, TriggerSpec,
+    WebhookSpec,
 };
 use bog_domain::units::Span;
 use std::path::{Path, PathBuf};
@@ -189,12 +190,48 @@ mod tests {
     #[test]
     fn options_spell_a_job() {
         insta::assert_snapshot!(yaml_of(&[
-            "--name", "Morning brief", "--cron", "0 9 * * 1-5", "--cron", "@daily", "--interval", "30m", "--interval", "90",
-            "--watch", "src/**/*.py", "--watch", "!src/gen/**", "--webhook", "/hooks/a", "--git-push", ".:main",
-            "--git-push", "git@example.com:a/b.git", "--prompt", "What changed?", "--agent", "claude", "--model",
-            "anthropic:claude-sonnet-4-5", "--working-dir", "../api/.", "--timezone", "Europe/Berlin", "--output",
-            "slack:#engineering", "--output", "log", "--env", "GOPATH", "--secret", "GITHUB_TOKEN", "--overlap", "skip",
-            "--limit-wall-clock", "10m",
+            "--name",
+            "Morning brief",
+            "--cron",
+            "0 9 * * 1-5",
+            "--cron",
+            "@daily",
+            "--interval",
+            "30m",
+            "--interval",
+            "90",
+            "--watch",
+            "src/**/*.py",
+            "--watch",
+            "!src/gen/**",
+            "--webhook",
+            "/hooks/a",
+            "--git-push",
+            ".:main",
+            "--git-push",
+            "git@example.com:a/b.git",
+            "--prompt",
+            "What changed?",
+            "--agent",
+            "claude",
+            "--model",
+            "anthropic:claude-sonnet-4-5",
+            "--working-dir",
+            "../api/.",
+            "--timezone",
+            "Europe/Berlin",
+            "--output",
+            "slack:#engineering",
+            "--output",
+            "log",
+            "--env",
+            "GOPATH",
+            "--secret",
+            "GITHUB_TOKEN",
+            "--overlap",
+            "skip",
+            "--limit-wall-clock",
+            "10m",
         ]));
     }
 
@@ -202,7 +239,10 @@ mod tests {
     fn a_command_is_split_without_a_shell_or_taken_word_by_word() {
         let line = yaml_of(&["--command", r#"sh -c 'echo "$1" | tr a b' sh "{{ prompt }}" $HOME"#, "--no-working-dir"]);
         insta::assert_snapshot!(line);
-        assert_eq!(yaml_of(&["--no-working-dir", "--", "git", "log", "--oneline"]), yaml_of(&["--no-working-dir", "--command", "git log --oneline"]));
+        assert_eq!(
+            yaml_of(&["--no-working-dir", "--", "git", "log", "--oneline"]),
+            yaml_of(&["--no-working-dir", "--command", "git log --oneline"])
+        );
         let line = Line::try_parse_from(["add", "--command", "echo 'open"]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(
             line.spec.spec(Path::new("/")).unwrap_err().to_string(),

@@ -24,7 +24,14 @@ pub fn output(text: &str) -> Result<OutputSpec, String> {
         "stdout" if text == "stdout" => Ok(OutputSpec::Stdout(StdoutSpec::default())),
         "file" => {
             let path = target("file:~/reports/brief.md")?;
-            Ok(OutputSpec::File(FileSpec { path, mode: None, when: None, template: None, max_length: None, retry: None }))
+            Ok(OutputSpec::File(FileSpec {
+                path,
+                mode: None,
+                when: None,
+                template: None,
+                max_length: None,
+                retry: None,
+            }))
         }
         "slack" => Ok(OutputSpec::Slack(SlackSpec {
             channel: Some(target("slack:#engineering")?),
@@ -62,9 +69,11 @@ fn email(to: &str) -> Result<OutputSpec, String> {
 }
 
 fn github(target: &str) -> Result<OutputSpec, String> {
-    let wrong = || format!("`{target}` is not an issue: write `github:OWNER/REPO#N`, for example `github:example/api#1234`");
+    let wrong =
+        || format!("`{target}` is not an issue: write `github:OWNER/REPO#N`, for example `github:example/api#1234`");
     let (repo, issue) = target.split_once('#').ok_or_else(wrong)?;
-    let named = repo.split_once('/').is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'));
+    let named =
+        repo.split_once('/').is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'));
     let templated = issue.contains("{{");
     if !named || !templated && !issue.parse::<u64>().is_ok_and(|number| number > 0) {
         return Err(wrong());
@@ -98,7 +107,9 @@ fn own_prefix(text: &str) -> usize {
     }
     let colon = text.find(':');
     let scp_like = colon.filter(|colon| text[..*colon].contains('@') && !text[..*colon].contains('/'));
-    let drive = colon.filter(|colon| *colon == 1 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text[2..].starts_with(['\\', '/']));
+    let drive = colon.filter(|colon| {
+        *colon == 1 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text[2..].starts_with(['\\', '/'])
+    });
     scp_like.or(drive).map_or(0, |colon| colon + 1)
 }
 
@@ -134,8 +145,21 @@ mod tests {
     #[test]
     fn wrong_outputs_say_what_is_allowed() {
         let wrong = [
-            "", "fax:1", "log:", "Log", "file", "file:", "slack:", "webhook:example.com", "email:nobody", "email:a b@c",
-            "github:example", "github:example/api", "github:example/api#0", "github:a/b/c#1", "github:/b#1",
+            "",
+            "fax:1",
+            "log:",
+            "Log",
+            "file",
+            "file:",
+            "slack:",
+            "webhook:example.com",
+            "email:nobody",
+            "email:a b@c",
+            "github:example",
+            "github:example/api",
+            "github:example/api#0",
+            "github:a/b/c#1",
+            "github:/b#1",
         ];
         let errors: Vec<_> = wrong.iter().map(|text| output(text).unwrap_err()).collect();
         insta::assert_snapshot!(errors.join("\n"));
@@ -157,6 +181,8 @@ mod tests {
         for wrong in ["", ":main", "/srv/git:"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
-        assert!(is_remote("git@example.com:a/b.git") && is_remote("ssh://h/a") && !is_remote("/srv/a:b") && !is_remote("a"));
+        assert!(
+            is_remote("git@example.com:a/b.git") && is_remote("ssh://h/a") && !is_remote("/srv/a:b") && !is_remote("a")
+        );
     }
 }

@@ -10,14 +10,11 @@ use bog_domain::run::RunState;
 pub struct Args {
     /// The run
     run: RunId,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
 }
 
 /// Cancels a run.
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let run = context.daemon()?.cancel_run(args.run, args.reason.as_deref()).await?;
+    let run = context.daemon()?.cancel_run(args.run).await?;
     let line = match run.state {
         RunState::Finished => format!("run {} {}", run.id, super::standing(&run)),
         RunState::Queued | RunState::Running | RunState::Paused => {

@@ -54,7 +54,8 @@ impl Lines {
     }
 
     fn stream(&mut self, kind: EventKind, text: &str, ink: Option<Ink>) -> String {
-        self.open = (!text.is_empty() && !text.ends_with('\n')).then_some(kind).or(self.open.filter(|_| text.is_empty()));
+        self.open =
+            (!text.is_empty() && !text.ends_with('\n')).then_some(kind).or(self.open.filter(|_| text.is_empty()));
         match ink {
             Some(ink) => text.split_inclusive('\n').map(|line| self.inked(ink, line)).collect(),
             None => text.to_owned(),
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn pieces_become_lines() {
-        insta::assert_snapshot!(shown(Paint::fixed(false)), @"");
+        insta::assert_snapshot!(shown(Paint::fixed(false)));
     }
 
     #[test]

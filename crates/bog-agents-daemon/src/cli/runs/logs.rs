@@ -3,10 +3,12 @@
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::out::{Out, note};
+use super::events::Lines;
 use super::follow;
-use crate::client::RunUpdate;
+use crate::client::{Client, RunUpdate};
 use bog_domain::ids::RunId;
 use bog_domain::run::{Outcome, RunState};
+use std::time::Duration;
 
 /// Print what happened in a run, or what happens until it ends
 #[derive(Debug, clap::Args)]
@@ -21,12 +23,15 @@ pub struct Args {
     json: bool,
 }
 
+/// How long nothing comes where all that is there has come.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Prints a run's log.
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let daemon = context.daemon()?;
     let run = daemon.run(args.run).await?;
     if !args.follow && run.state != RunState::Finished {
-        context.out.piece(&run.output)?;
+        so_far(args, &daemon, &context.out).await?;
         note(&format!("the run is {}: `runs logs -f {}` shows what happens until it ends", run.state, run.id));
         return Ok(Exit::Ok);
     }
@@ -39,6 +44,21 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     };
     let failed = args.follow && ended.outcome != Some(Outcome::Succeeded);
     Ok(if failed { Exit::Failed } else { Exit::Ok })
+}
+
+/// Prints what is there: it comes at once, and a pause means that there is no more yet.
+async fn so_far(args: &Args, daemon: &Client, out: &Out) -> anyhow::Result<()> {
+    let mut events = daemon.run_events(args.run);
+    let mut lines = Lines::new(out.paint);
+    while let Ok(update) = tokio::time::timeout(PAUSE, events.next()).await {
+        let update = update?;
+        match &update {
+            RunUpdate::Event { .. } if args.json => json_line(&update, out)?,
+            RunUpdate::Event { attempt, event } => out.piece(&lines.add(*attempt, event))?,
+            RunUpdate::End(_) => break,
+        }
+    }
+    Ok(out.piece(&lines.close())?)
 }
 
 fn json_line(update: &RunUpdate, out: &Out) -> std::io::Result<()> {

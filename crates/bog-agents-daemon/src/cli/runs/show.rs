@@ -38,11 +38,13 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
 fn render(run: &Run, context: &Context) -> String {
     let paint = context.out.paint;
     let time = |at: Option<jiff::Timestamp>| at.map(|at| local(at, &context.zone)).unwrap_or_default();
-    let finished = run.finished_at.map(|at| format!("{} (took {})", local(at, &context.zone), super::took(run, context.now)));
+    let finished =
+        run.finished_at.map(|at| format!("{} (took {})", local(at, &context.zone), super::took(run, context.now)));
     let fires = if run.fires > 1 { format!(", {} fires merged into it", run.fires) } else { String::new() };
     let errors: Vec<_> = run.dispatch_errors.iter().map(|error| format!("{}: {}", error.target, error.error)).collect();
     let deliveries: Vec<_> = run.deliveries.iter().map(delivery).collect();
-    let job = if run.job_name == run.job_id { run.job_id.clone() } else { format!("{} ({})", run.job_id, run.job_name) };
+    let job =
+        if run.job_name == run.job_id { run.job_id.clone() } else { format!("{} ({})", run.job_id, run.job_name) };
     let head = fields(&[
         ("run", run.id.clone()),
         ("job", format!("{job}, revision {}", run.revision)),
@@ -67,7 +69,8 @@ fn render(run: &Run, context: &Context) -> String {
 
 fn delivery(delivery: &Delivery) -> String {
     let tries = if delivery.attempts > 1 { format!(" after {} attempts", delivery.attempts) } else { String::new() };
-    let said = delivery.error.as_ref().or(delivery.receipt.as_ref()).map(|text| format!(": {text}")).unwrap_or_default();
+    let said =
+        delivery.error.as_ref().or(delivery.receipt.as_ref()).map(|text| format!(": {text}")).unwrap_or_default();
     format!("{} {}{tries}{said}", delivery.target, delivery.state)
 }
 
