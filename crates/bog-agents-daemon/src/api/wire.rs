@@ -1,12 +1,16 @@
 //! The shapes that travel: what the API answers and the client reads. Times are RFC 3339 in UTC, ids are strings, and an
 //! unknown input field is an error that names it. An old sample of each is checked in and must always load.
 
+use bog_domain::event::EventKind;
 use bog_domain::fire::{Cause, Disposition, Tier, TriggerKind};
 use bog_domain::run::{Outcome, RunState, Usage};
 use bog_domain::spec::JobSpec;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use utoipa::ToSchema;
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ArrayBuilder, Object, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A page of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -53,6 +57,38 @@ impl<'de> Deserialize<'de> for Job {
             warnings: serde_json::from_value(warnings).map_err(de::Error::custom)?,
             spec: serde_json::from_value(fields.into()).map_err(de::Error::custom)?,
         })
+    }
+}
+
+impl PartialSchema for Job {
+    /// The fields of [`JobSpec`] and the job's own in one object. An `allOf` of the two could hold for nothing: a spec
+    /// allows no other fields.
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::Object(mut job)) = JobSpec::schema() else { return JobSpec::schema() };
+        let text = || Object::with_type(SchemaType::Type(Type::String));
+        let own: [(&str, RefOr<Schema>); 3] = [
+            ("revision", Object::with_type(SchemaType::Type(Type::Integer)).into()),
+            ("state", Ref::from_schema_name("JobState").into()),
+            ("warnings", ArrayBuilder::new().items(text()).into()),
+        ];
+        job.description = Some("A job: the fields of its file, and what the daemon knows of it".to_owned());
+        for (name, schema) in own {
+            job.properties.insert(name.to_owned(), schema);
+        }
+        job.required.extend(["id", "enabled"].into_iter().chain(JOB_OWN).map(str::to_owned));
+        job.into()
+    }
+}
+
+impl ToSchema for Job {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Job")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((JobState::name().into_owned(), JobState::schema()));
+        JobState::schemas(schemas);
+        JobSpec::schemas(schemas);
     }
 }
 
@@ -231,6 +267,35 @@ pub struct NextSlot {
     /// When it is due.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
+}
+
+/// A job's slots to come, soonest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextSlots {
+    /// The slots.
+    pub items: Vec<NextSlot>,
+    /// Always null: `count` says how many are wanted.
+    pub next: Option<String>,
+    /// Why there are none.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// One thing that happened during an attempt of a run: the data of a server-sent event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Position within the attempt, from 1.
+    pub seq: u64,
+    /// When it was seen.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// What it is: `agent_text`, `tool_call`, `tool_result`, `stdout`, `stderr`, `plan`, `usage` or `note`.
+    #[schema(value_type = String)]
+    pub kind: EventKind,
+    /// Its content; `{"text": ...}` for the textual kinds.
+    pub data: serde_json::Value,
 }
 
 /// A revision of a job.

@@ -87,6 +87,22 @@ impl Store {
         .await
     }
 
+    /// The outputs of these runs that gave up: run, target and what went wrong, in the order of the jobs' outputs.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn gave_up(&self, runs: Vec<RunId>) -> Result<Vec<(RunId, String, String)>, StoreError> {
+        self.read(move |tx| {
+            let runs = serde_json::to_string(&runs)?;
+            let sql = "SELECT run_id, target, coalesce(error, '') FROM deliveries \
+                       WHERE run_id IN (SELECT value FROM json_each(?1)) AND state = 'gave_up' ORDER BY run_id, position";
+            let mut statement = tx.prepare_cached(sql)?;
+            let rows = statement.query_map([runs], |row| Ok((super::rows::parsed(row, 0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// The deliveries of a run, in the order of the job's outputs.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub use open::OpenError;
 pub use query::{Counts, FireFilter, Page, RunFilter};
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};
-pub use slots::{Advance, DueTrigger};
+pub use slots::{Advance, DueTrigger, TriggerRow};
 pub use writer::OnCommit;
 
 use reader::Readers;

@@ -1,7 +1,7 @@
 //! Scheduled triggers: which are due, and the one step that records their slots and moves their memory on.
 
 use super::accept::{Accepted, Arrival, accept, extend_range};
-use super::rows::{ms, parsed, time};
+use super::rows::{ms, optional_time, parsed, time, word};
 use super::{Store, StoreError};
 use bog_domain::fire::{Disposition, Reason, TriggerKind};
 use bog_domain::ids::{FireId, JobId, JobUid, TriggerId};
@@ -46,7 +46,44 @@ pub struct Advance {
     pub fires: Vec<Arrival>,
 }
 
+/// A trigger's memory.
+#[derive(Debug, Clone)]
+pub struct TriggerRow {
+    /// Its id within the job.
+    pub id: TriggerId,
+    /// Its kind.
+    pub kind: TriggerKind,
+    /// When its memory began.
+    pub activated_at: Timestamp,
+    /// Up to where its slots have been dealt with.
+    pub cursor: Timestamp,
+    /// When it is looked at next.
+    pub next_at: Option<Timestamp>,
+}
+
 impl Store {
+    /// The triggers of a job.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn triggers(&self, job: JobUid) -> Result<Vec<TriggerRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT id, kind, activated_at, cursor_at, next_at FROM triggers WHERE job_uid = ?1";
+            let mut statement = tx.prepare_cached(sql)?;
+            let rows = statement.query_map([job.to_string()], |row| {
+                Ok(TriggerRow {
+                    id: TriggerId::new(row.get::<_, String>(0)?),
+                    kind: word(row, 1)?,
+                    activated_at: time(row, 2)?,
+                    cursor: time(row, 3)?,
+                    next_at: optional_time(row, 4)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Triggers whose next slot is at or before `now`, the most overdue first.
     ///
     /// # Errors

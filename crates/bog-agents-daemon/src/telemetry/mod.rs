@@ -5,5 +5,5 @@ mod metrics;
 mod problems;
 
 pub use logging::init as init_logging;
-pub use metrics::{Metrics, Sample};
+pub use metrics::{Metrics, Sample, lag};
 pub use problems::Problems;

@@ -1,0 +1,118 @@
+//! Request bodies: read within bounds, and as JSON.
+
+use super::problem::ApiError;
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use bog_domain::error::SpecError;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The longest body that is read.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+
+/// How long a body may take to arrive.
+const MAX_TIME: Duration = Duration::from_secs(30);
+
+/// How much of a body that is refused anyway is read, so that its sender gets to read the answer.
+const DRAIN_BYTES: usize = 8 * MAX_BYTES;
+
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_millis(500);
+
+/// A body as it came: at most [`MAX_BYTES`].
+#[derive(Debug)]
+pub(super) struct Raw {
+    /// The bytes.
+    pub(super) bytes: Bytes,
+    /// `Content-Type` without parameters, in lower case; empty where there is none.
+    media_type: String,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let media_type = media_type(request.headers());
+        let bytes = tokio::time::timeout(MAX_TIME, read(request.into_body())).await.map_err(|_| ApiError::SlowBody)??;
+        Ok(Self { bytes, media_type })
+    }
+}
+
+impl Raw {
+    /// The body as JSON; `None` where it is empty.
+    pub(super) fn json(&self) -> Result<Option<Value>, ApiError> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let is_json = self.media_type == "application/json"
+            || self.media_type.starts_with("application/") && self.media_type.ends_with("+json");
+        if !is_json {
+            let given = if self.media_type.is_empty() { "nothing" } else { &self.media_type };
+            let detail = format!("the body must be `Content-Type: application/json`, not `{given}`");
+            return Err(ApiError::MediaType(detail));
+        }
+        let value = serde_json::from_slice(&self.bytes).map_err(|error| {
+            ApiError::Malformed(format!("not valid JSON: {error}"))
+        })?;
+        Ok(Some(value))
+    }
+
+    /// The body as JSON; an empty one is an error.
+    pub(super) fn some_json(&self) -> Result<Value, ApiError> {
+        self.json()?.ok_or_else(|| ApiError::Malformed("the body is empty: send a JSON object".to_owned()))
+    }
+
+    /// The body as a small shape of the API's own; the default where it is empty.
+    pub(super) fn shape<T: DeserializeOwned + Default>(&self) -> Result<T, ApiError> {
+        let Some(value) = self.json()? else { return Ok(T::default()) };
+        serde_json::from_value(value).map_err(|error| ApiError::Invalid(SpecError::new("", error)))
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+async fn read(mut body: Body) -> Result<Bytes, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(data) = next(&mut body).await? {
+        if bytes.len() + data.len() > MAX_BYTES {
+            drain(body).await;
+            return Err(ApiError::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The next piece of a body; trailers are not ours.
+async fn next(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ApiError::Malformed(format!("the body broke off: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads and forgets what is left of a body, within bounds. A sender that is still sending when the connection closes
+/// would never see the answer.
+pub(super) async fn drain(mut body: Body) {
+    let all = async {
+        let mut left = DRAIN_BYTES;
+        while let Ok(Some(data)) = next(&mut body).await {
+            left = left.saturating_sub(data.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Past the bound the sender has had its chance.
+    let _ = tokio::time::timeout(DRAIN_TIME, all).await;
+}

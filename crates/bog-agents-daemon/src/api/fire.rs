@@ -1,0 +1,73 @@
+//! Firing by hand: `/jobs/{id}/run`, and `/runs/{id}/rerun`, which fires the job again with the same payload.
+
+use super::body::Raw;
+use super::problem::ApiError;
+use super::wire::{FireByHand, Fired, Problem};
+use super::{App, convert, idempotency, jobs, runs};
+use crate::inbox::ByHand;
+use crate::store::{Accepted, Receipt};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bog_domain::fire::{Cause, Disposition, Reason};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Fires a job by hand; a disabled one too. 202 means: written down durably.
+#[utoipa::path(post, path = "/jobs/{id}/run", tag = "jobs", request_body = Option<FireByHand>,
+    params(("id" = String, Path, description = "The job"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
+    responses((status = 202, body = Fired, headers(("Location" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn run(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Response, ApiError> {
+    let answer = idempotency::asked(&headers, "POST /jobs/{id}/run", &format!("/jobs/{id}/run"), &body.bytes)?;
+    // A repetition is answered even when the job is gone by now.
+    if let Some(before) = idempotency::answered(&app.store, answer.as_ref()).await? {
+        return answered(&serde_json::from_str(&before)?);
+    }
+    let FireByHand { payload } = body.shape()?;
+    let job = jobs::find(&app, &id).await?.uid;
+    accepted(&app.inbox.fire_by_hand(ByHand { job, payload, cause: Cause::default(), answer }).await?, &id)
+}
+
+/// Runs a job again for what fired this run: a new fire with its payload, caused by the first.
+#[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", params(("id" = String, Path, description = "The run")),
+    responses((status = 202, body = Fired, headers(("Location" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn rerun(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let run = runs::find(&app, &id).await?;
+    let fire = app.store.fire(run.fire_id).await?;
+    let fire = fire.ok_or_else(|| ApiError::NotFound(format!("the fire of run `{id}` is not kept any more: fire the job by hand")))?;
+    let mut context: Value = serde_json::from_str(&fire.context)?;
+    let payload = context.get_mut("payload").map(Value::take).unwrap_or_default();
+    let cause = Cause { fire: Some(fire.id), depth: fire.cause.depth };
+    let by_hand = ByHand { job: run.job_uid, payload, cause, answer: None };
+    accepted(&app.inbox.fire_by_hand(by_hand).await?, run.job_id.as_str())
+}
+
+fn accepted(accepted: &Accepted, job: &str) -> Result<Response, ApiError> {
+    match accepted {
+        Accepted::Recorded(receipt) | Accepted::Duplicate(receipt) => answered(receipt),
+        Accepted::KeyReused => Err(ApiError::KeyReused),
+        Accepted::Gone => Err(ApiError::no_job(job)),
+    }
+}
+
+fn answered(receipt: &Receipt) -> Result<Response, ApiError> {
+    if receipt.disposition == Disposition::Refused {
+        return Err(if receipt.reason.as_deref() == Some(Reason::Draining.as_str()) {
+            ApiError::Draining
+        } else {
+            let detail = "as many runs of this job wait as its `max_queued` allows: wait, cancel some, or raise it";
+            ApiError::QueueFull(format!("{detail}; recorded as fire `{}`", receipt.fire_id))
+        });
+    }
+    let location = receipt.run_id.map_or_else(|| "/fires".to_owned(), |run| format!("/runs/{run}"));
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(convert::fired(receipt))).into_response())
+}

@@ -1,0 +1,68 @@
+//! `/health` for people and programs with the token; `/livez` and `/readyz`, which tell anyone yes or no and no more.
+
+use super::App;
+use super::params::Given;
+use super::problem::ApiError;
+use super::wire::{Health, Problem};
+use crate::clock;
+use crate::telemetry::lag;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A slot overdue by more than this means that the scheduler does not keep up.
+const TOO_LATE: Duration = Duration::from_secs(60);
+
+/// How the daemon is.
+#[utoipa::path(get, path = "/health", tag = "daemon",
+    responses((status = 200, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<Json<Health>, ApiError> {
+    given.known(&[])?;
+    let mut problems = app.problems.all();
+    // A store that cannot be read is what this answer is for, not a reason to give none.
+    let counts = app.store.counts().await.unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        Default::default()
+    });
+    let lag = lag(&counts, clock::now());
+    if lag > TOO_LATE {
+        problems.push(format!("a slot is overdue by {} s: the scheduler does not keep up", lag.as_secs()));
+    }
+    let status = match (app.inbox.is_draining(), problems.is_empty()) {
+        (true, _) => "draining",
+        (false, false) => "degraded",
+        (false, true) => "ok",
+    };
+    Ok(Json(Health {
+        status: status.to_owned(),
+        problems,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        data_dir: app.data_dir.display().to_string(),
+        started_at: app.started_at,
+        job_count: counts.jobs,
+        running: counts.running,
+        queued: counts.queued,
+        deliveries_pending: counts.deliveries.iter().map(|(_, count)| count).sum(),
+        scheduler_lag_ms: u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
+        next_fire_at: counts.next_slot,
+    }))
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/livez", tag = "daemon", security(()), responses((status = 200, body = String)))]
+pub(super) async fn livez() -> &'static str {
+    "yes\n"
+}
+
+/// Whether it takes work.
+#[utoipa::path(get, path = "/readyz", tag = "daemon", security(()),
+    responses((status = 200, body = String), (status = 503, body = String)))]
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    if app.inbox.is_draining() || app.store.next_slot().await.is_err() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no\n");
+    }
+    (StatusCode::OK, "yes\n")
+}

@@ -1,0 +1,192 @@
+//! `/jobs`: made, read, changed, deleted.
+
+use super::body::Raw;
+use super::params::{Given, cursor};
+use super::problem::ApiError;
+use super::wire::{Job, List, Problem};
+use super::{App, CLIENT_HEADER, convert, idempotency};
+use crate::jobs::{Author, JobsError};
+use crate::store::JobRow;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bog_domain::ids::JobId;
+use bog_domain::spec::{JobSpec, yaml};
+use std::sync::Arc;
+
+/// Who changes something, as kept with the revision.
+pub(super) fn author(headers: &HeaderMap) -> Author {
+    if headers.get(CLIENT_HEADER).is_some_and(|client| client == "cli") { Author::Cli } else { Author::Api }
+}
+
+/// The active job of an id.
+pub(super) async fn find(app: &App, id: &str) -> Result<JobRow, ApiError> {
+    // A text that is no id names no job: that is all its sender wants to know.
+    let parsed: JobId = id.parse().map_err(|_| ApiError::no_job(id))?;
+    app.store.job(parsed).await?.ok_or_else(|| ApiError::no_job(id))
+}
+
+/// A job with its revision as `ETag`.
+fn answer(app: &App, row: JobRow) -> Result<Response, ApiError> {
+    let etag = format!("\"{}\"", row.revision);
+    Ok(([(header::ETAG, etag)], Json(convert::job(row, &app.jobs)?)).into_response())
+}
+
+fn created(app: &App, row: JobRow) -> Result<Response, ApiError> {
+    let location = format!("/jobs/{}", row.id);
+    let mut response = answer(app, row)?;
+    *response.status_mut() = StatusCode::CREATED;
+    let location = location.try_into().map_err(|_| ApiError::Internal("a job's id is no header".to_owned()))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// The revision the client means to change.
+fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let revision = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
+    revision.map(Some).ok_or_else(|| {
+        ApiError::parameter("If-Match", format!("`{text}` is not a revision: send the `ETag` as it came, for example `\"3\"`"))
+    })
+}
+
+/// All jobs, by id.
+#[utoipa::path(get, path = "/jobs", tag = "jobs",
+    params(("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000; 100 where left out"),
+           ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses((status = 200, body = List<Job>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Json<List<Job>>, ApiError> {
+    let params = given.known(&["limit", "cursor"])?;
+    let limit = params.limit()?;
+    let mut rows = app.store.jobs(params.cursor()?, limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| more).map(|last| cursor(&last.id));
+    let items = rows.into_iter().map(|row| convert::job(row, &app.jobs)).collect::<Result<_, _>>()?;
+    Ok(Json(List { items, next }))
+}
+
+/// Makes a job. Its id is `id`, else the name as a slug.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobSpec,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
+    responses((status = 201, body = Job, headers(("Location" = String), ("ETag" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Raw) -> Result<Response, ApiError> {
+    let asked = idempotency::asked(&headers, "POST /jobs", "/jobs", &body.bytes)?;
+    if let Some(id) = idempotency::answered(&app.store, asked.as_ref()).await? {
+        return created_before(&app, &id).await;
+    }
+    let spec = yaml::from_json(body.some_json()?)?;
+    match app.jobs.create(spec, author(&headers), asked.clone()).await {
+        Ok(row) => created(&app, row),
+        // The same request may have come twice at once: the other one made it.
+        Err(error @ JobsError::Conflict(_)) => match idempotency::answered(&app.store, asked.as_ref()).await? {
+            Some(id) => created_before(&app, &id).await,
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The answer to a repetition: the job that the first request made, as it is now.
+async fn created_before(app: &App, id: &str) -> Result<Response, ApiError> {
+    match find(app, id).await {
+        Ok(row) => created(app, row),
+        Err(ApiError::NotFound(_)) => {
+            Err(ApiError::Conflict(format!("this request made the job `{id}`, and it was deleted since: use a new key")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A job.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job")),
+    responses((status = 200, body = Job, headers(("ETag" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    answer(&app, find(&app, &id).await?)
+}
+
+/// Replaces a job's spec.
+#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", request_body = JobSpec,
+    params(("id" = String, Path, description = "The job"),
+           ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
+    responses((status = 200, body = Job, headers(("ETag" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn replace(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Response, ApiError> {
+    let (id, if_match) = (find(&app, &id).await?.id, if_match(&headers)?);
+    let spec = yaml::from_json(body.some_json()?)?;
+    answer(&app, app.jobs.replace(id, spec, if_match, author(&headers)).await?)
+}
+
+/// Changes some fields of a job (JSON merge patch, RFC 7396).
+#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs",
+    request_body(content = serde_json::Value, content_type = "application/merge-patch+json"),
+    params(("id" = String, Path, description = "The job"),
+           ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
+    responses((status = 200, body = Job, headers(("ETag" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Response, ApiError> {
+    let (id, if_match) = (find(&app, &id).await?.id, if_match(&headers)?);
+    let merge = body.some_json()?;
+    if !merge.is_object() {
+        return Err(ApiError::Malformed("a merge patch is a JSON object: the fields to change; `null` removes one".to_owned()));
+    }
+    answer(&app, app.jobs.patch(id, merge, if_match, author(&headers)).await?)
+}
+
+/// Deletes a job: its file and its triggers. Its history stays.
+#[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "The job"),
+           ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
+    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let id = find(&app, &id).await?.id;
+    app.jobs.delete(id, if_match(&headers)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a job's triggers fire.
+#[utoipa::path(post, path = "/jobs/{id}/enable", tag = "jobs", params(("id" = String, Path, description = "The job")),
+    responses((status = 200, body = Job, headers(("ETag" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn enable(state: State<Arc<App>>, id: Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+    switch(state, id, headers, true).await
+}
+
+/// Keeps a job's triggers from firing.
+#[utoipa::path(post, path = "/jobs/{id}/disable", tag = "jobs", params(("id" = String, Path, description = "The job")),
+    responses((status = 200, body = Job, headers(("ETag" = String))),
+              (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn disable(state: State<Arc<App>>, id: Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+    switch(state, id, headers, false).await
+}
+
+async fn switch(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    enabled: bool,
+) -> Result<Response, ApiError> {
+    let id = find(&app, &id).await?.id;
+    answer(&app, app.jobs.set_enabled(id, enabled, author(&headers)).await?)
+}

@@ -1,0 +1,185 @@
+//! The URL map, and what holds for every request: who asked, under which name, and for how long.
+
+use super::problem::ApiError;
+use super::server::{Connection, Held};
+use super::{App, admin, body, events, explain, fire, fires, health, jobs, metrics, next, openapi, revisions, runs};
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How long a request may take until its answer begins.
+const MAX_TIME: Duration = Duration::from_secs(60);
+
+/// From where the daemon can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// From this machine only: a request under another name than this machine's comes from a web page that was tricked
+    /// into asking (DNS rebinding).
+    Loopback,
+    /// From other machines, under names that cannot be known here.
+    Remote,
+}
+
+impl From<SocketAddr> for Reach {
+    fn from(address: SocketAddr) -> Self {
+        if address.ip().is_loopback() { Self::Loopback } else { Self::Remote }
+    }
+}
+
+/// The API over `app`. Streams of events end with `stop`.
+pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
+    let (map, mut document) = OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(jobs::all, jobs::create))
+        .routes(routes!(jobs::show, jobs::replace, jobs::patch, jobs::delete))
+        .routes(routes!(jobs::enable))
+        .routes(routes!(jobs::disable))
+        .routes(routes!(fire::run))
+        .routes(routes!(runs::of_job))
+        .routes(routes!(fires::of_job))
+        .routes(routes!(next::next))
+        .routes(routes!(explain::explain))
+        .routes(routes!(revisions::of_job))
+        .routes(routes!(runs::all))
+        .routes(routes!(runs::show))
+        .routes(routes!(events::events))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(fire::rerun))
+        .routes(routes!(fires::all))
+        .routes(routes!(health::health))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::document))
+        .routes(routes!(admin::drain))
+        .routes(routes!(admin::rotate_token))
+        .fallback(unknown)
+        .split_for_parts();
+    let (open, open_document) =
+        OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz)).split_for_parts();
+    document.merge(open_document);
+    let open = open.method_not_allowed_fallback(other_method).layer(from_fn(hold));
+    map.method_not_allowed_fallback(other_method)
+        .layer(from_fn_with_state(Arc::clone(&app), authorize))
+        .merge(open)
+        .with_state(app)
+        .layer(Extension(stop))
+        .layer(Extension(Arc::new(document)))
+        .layer(from_fn_with_state(reach, guard))
+}
+
+async fn unknown(uri: Uri) -> ApiError {
+    ApiError::NotFound(format!("there is no `{}`: `GET /openapi.json` lists what there is", uri.path()))
+}
+
+async fn other_method(method: Method) -> ApiError {
+    ApiError::MethodNotAllowed(method.to_string())
+}
+
+/// What holds for every request and every answer.
+async fn guard(State(reach): State<Reach>, request: Request, next: Next) -> Response {
+    let mut response = match (reach, host(&request)) {
+        (Reach::Loopback, Some(host)) if !is_this_machine(&host) => ApiError::WrongHost(host).into_response(),
+        (Reach::Loopback | Reach::Remote, _) => match tokio::time::timeout(MAX_TIME, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => ApiError::Timeout.into_response(),
+        },
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The name the request came under.
+fn host(request: &Request) -> Option<String> {
+    let named = request.headers().get(header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    request.uri().authority().map(ToString::to_string).or(named)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+/// Lets through who has the token. Nothing of the body is looked at before.
+async fn authorize(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if bearer(request.headers()).is_some_and(|given| app.token.is(given)) {
+        return hold(request, next).await;
+    }
+    body::drain(request.into_body()).await;
+    ApiError::Unauthorized.into_response()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(rest.trim_ascii())
+}
+
+/// Keeps the connection from being closed in favour of another until the answer has been taken.
+async fn hold(mut request: Request, next: Next) -> Response {
+    let Some(connection) = request.extensions_mut().remove::<Arc<Connection>>() else { return next.run(request).await };
+    let held = connection.hold();
+    next.run(request).await.map(|answer| Body::new(HeldBody { answer, _held: held }))
+}
+
+/// An answer that holds its connection until it has been taken.
+struct HeldBody {
+    answer: Body,
+    _held: Held,
+}
+
+impl HttpBody for HeldBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.answer).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_has_its_names() {
+        for good in ["localhost", "LOCALHOST:7391", "127.0.0.1:7391", "127.8.8.8", "[::1]:7391", "[::1]"] {
+            assert!(is_this_machine(good), "{good}");
+        }
+        for bad in ["", "evil.example", "localhost.evil.example:7391", "10.0.0.1", "[::2]", "127.0.0.1.evil.example"] {
+            assert!(!is_this_machine(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_has_any_case_and_the_token_its_own() {
+        let with = |value: &'static str| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        assert_eq!(bearer(&with("bearer  abc ")), Some(&b"abc"[..]));
+        assert_eq!(bearer(&with("Basic abc")), None);
+        assert_eq!(bearer(&with("Bearer")), None);
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}
