@@ -7,7 +7,6 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod daemon;
-pub mod daemon;
 pub mod dispatcher;
 pub mod env;
 pub mod failpoint;
