@@ -77,9 +77,9 @@ fn one_round(home: &Home, random: &mut StdRng, promised: &mut Promised, round: u
     let armed = if random.random_bool(0.6) { &variables[..] } else { &[] };
     // Killed before it is ready is a kill like any other.
     let Ok(daemon) = home.start_with(armed) else { return };
-    for _ in 0..random.random_range(1..6) {
+    for step in 0..random.random_range(1..6) {
         match random.random_range(0..8) {
-            0 => create_job(&daemon, &format!("made-{round}"), promised),
+            0 => create_job(&daemon, &format!("made-{round}-{step}"), promised),
             1 => std::thread::sleep(Duration::from_millis(random.random_range(0..40))),
             2 => kill_a_runner(&home.data()),
             more => fire(&daemon, ["by-hand", "slow", "again"][more % 3], promised),
