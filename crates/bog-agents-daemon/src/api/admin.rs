@@ -28,10 +28,10 @@ pub(super) async fn rotate_token(
     let rotated = crate::tasks::blocking(move || token.rotate()).await;
     match rotated {
         Ok(Ok(())) => Ok(([(header::CACHE_CONTROL, "no-store")], Json(NewToken { token: app.token.expose() }))),
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => {
-            Err(crate::store::StoreError::Full.into())
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => Err(crate::store::StoreError::Full.into()),
+        Ok(Err(error)) => {
+            Err(ApiError::Unavailable(format!("the new token cannot be written: {error}; the old one stays")))
         }
-        Ok(Err(error)) => Err(ApiError::Unavailable(format!("the new token cannot be written: {error}; the old one stays"))),
         Err(error) => Err(ApiError::Internal(format!("rotating the token: {error}"))),
     }
 }

@@ -100,7 +100,9 @@ impl Follow {
     /// Looks once for news; whether there was any.
     async fn look(&mut self) -> Result<bool, ApiError> {
         // The run first: what its attempts wrote before it was over is then found below.
-        let Some(row) = self.app.store.run(self.run).await? else { return Err(ApiError::no_run(&self.run.to_string())) };
+        let Some(row) = self.app.store.run(self.run).await? else {
+            return Err(ApiError::no_run(&self.run.to_string()));
+        };
         let (mut tail, attempts) = (self.tail.clone(), row.attempt);
         let read = crate::tasks::blocking(move || {
             let events = tail.read(attempts);

@@ -46,7 +46,10 @@ pub(super) async fn explain(
         at,
         now,
         zone: zone(&app, &row),
-        max_runs_reached: app.jobs.parse(&row.id, &row.spec).is_ok_and(|job| job.max_runs > 0 && row.run_count >= job.max_runs),
+        max_runs_reached: app
+            .jobs
+            .parse(&row.id, &row.spec)
+            .is_ok_and(|job| job.max_runs > 0 && row.run_count >= job.max_runs),
         invalid_edit: row.invalid.as_deref().map(convert::invalid_edit),
         revisions: revisions(&app, &row).await?,
         triggers: triggers(&app, &row).await?,

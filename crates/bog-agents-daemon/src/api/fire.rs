@@ -43,7 +43,9 @@ pub(super) async fn run(
 pub(super) async fn rerun(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let run = runs::find(&app, &id).await?;
     let fire = app.store.fire(run.fire_id).await?;
-    let fire = fire.ok_or_else(|| ApiError::NotFound(format!("the fire of run `{id}` is not kept any more: fire the job by hand")))?;
+    let fire = fire.ok_or_else(|| {
+        ApiError::NotFound(format!("the fire of run `{id}` is not kept any more: fire the job by hand"))
+    })?;
     let mut context: Value = serde_json::from_str(&fire.context)?;
     let payload = context.get_mut("payload").map(Value::take).unwrap_or_default();
     let cause = Cause { fire: Some(fire.id), depth: fire.cause.depth };

@@ -51,7 +51,10 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
     }
     let revision = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
     revision.map(Some).ok_or_else(|| {
-        ApiError::parameter("If-Match", format!("`{text}` is not a revision: send the `ETag` as it came, for example `\"3\"`"))
+        ApiError::parameter(
+            "If-Match",
+            format!("`{text}` is not a revision: send the `ETag` as it came, for example `\"3\"`"),
+        )
     })
 }
 
@@ -97,9 +100,9 @@ pub(super) async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body
 async fn created_before(app: &App, id: &str) -> Result<Response, ApiError> {
     match find(app, id).await {
         Ok(row) => created(app, row),
-        Err(ApiError::NotFound(_)) => {
-            Err(ApiError::Conflict(format!("this request made the job `{id}`, and it was deleted since: use a new key")))
-        }
+        Err(ApiError::NotFound(_)) => Err(ApiError::Conflict(format!(
+            "this request made the job `{id}`, and it was deleted since: use a new key"
+        ))),
         Err(error) => Err(error),
     }
 }
@@ -145,7 +148,9 @@ pub(super) async fn patch(
     let (id, if_match) = (find(&app, &id).await?.id, if_match(&headers)?);
     let merge = body.some_json()?;
     if !merge.is_object() {
-        return Err(ApiError::Malformed("a merge patch is a JSON object: the fields to change; `null` removes one".to_owned()));
+        return Err(ApiError::Malformed(
+            "a merge patch is a JSON object: the fields to change; `null` removes one".to_owned(),
+        ));
     }
     answer(&app, app.jobs.patch(id, merge, if_match, author(&headers)).await?)
 }
@@ -177,7 +182,11 @@ pub(super) async fn enable(state: State<Arc<App>>, id: Path<String>, headers: He
 #[utoipa::path(post, path = "/jobs/{id}/disable", tag = "jobs", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn disable(state: State<Arc<App>>, id: Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn disable(
+    state: State<Arc<App>>,
+    id: Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     switch(state, id, headers, false).await
 }
 

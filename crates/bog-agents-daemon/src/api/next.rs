@@ -49,7 +49,9 @@ fn none_because(job: &Job, enabled: bool, run_count: u64, no_slots: bool) -> Opt
     } else if job.max_runs > 0 && run_count >= job.max_runs {
         Some(format!("the job has had all its {} runs: raise `max_runs`, or remove it", job.max_runs))
     } else if no_slots {
-        Some(format!("the job has no cron or interval trigger: it is fired by events, or `bog-agents-daemon job run {id}`"))
+        Some(format!(
+            "the job has no cron or interval trigger: it is fired by events, or `bog-agents-daemon job run {id}`"
+        ))
     } else {
         None
     }
