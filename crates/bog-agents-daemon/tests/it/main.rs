@@ -1,3 +1,4 @@
 //! Everything that needs real processes, files and sockets.
 
+mod api;
 mod runner;
