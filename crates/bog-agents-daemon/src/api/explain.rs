@@ -26,7 +26,7 @@ const AHEAD: [SignedDuration; 3] =
     [SignedDuration::from_hours(1), SignedDuration::from_hours(24), SignedDuration::from_hours(24 * 400)];
 
 /// Why a job did or did not run at a time.
-#[utoipa::path(get, path = "/jobs/{id}/explain", tag = "jobs",
+#[utoipa::path(get, path = "/jobs/{id}/explain", tag = "jobs", operation_id = "explain_job",
     params(("id" = String, Path, description = "The job"),
            ("at" = Option<String>, Query, description = "The time that is asked about (RFC 3339); now where left out")),
     responses((status = 200, body = Explanation), (status = "default", body = Problem, content_type = "application/problem+json")))]

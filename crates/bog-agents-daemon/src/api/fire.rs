@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Fires a job by hand; a disabled one too. 202 means: written down durably.
-#[utoipa::path(post, path = "/jobs/{id}/run", tag = "jobs", request_body = Option<FireByHand>,
+#[utoipa::path(post, path = "/jobs/{id}/run", tag = "jobs", operation_id = "run_job", request_body = Option<FireByHand>,
     params(("id" = String, Path, description = "The job"),
            ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
     responses((status = 202, body = Fired, headers(("Location" = String))),
@@ -37,7 +37,7 @@ pub(super) async fn run(
 }
 
 /// Runs a job again for what fired this run: a new fire with its payload, caused by the first.
-#[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", params(("id" = String, Path, description = "The run")),
+#[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", operation_id = "rerun", params(("id" = String, Path, description = "The run")),
     responses((status = 202, body = Fired, headers(("Location" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn rerun(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {

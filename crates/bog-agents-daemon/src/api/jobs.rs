@@ -59,7 +59,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
 }
 
 /// All jobs, by id.
-#[utoipa::path(get, path = "/jobs", tag = "jobs",
+#[utoipa::path(get, path = "/jobs", tag = "jobs", operation_id = "list_jobs",
     params(("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000; 100 where left out"),
            ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, body = List<Job>), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -75,7 +75,7 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
 }
 
 /// Makes a job. Its id is `id`, else the name as a slug.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobSpec,
+#[utoipa::path(post, path = "/jobs", tag = "jobs", operation_id = "create_job", request_body = JobSpec,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
     responses((status = 201, body = Job, headers(("Location" = String), ("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -108,7 +108,7 @@ async fn created_before(app: &App, id: &str) -> Result<Response, ApiError> {
 }
 
 /// A job.
-#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job")),
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", operation_id = "get_job", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
@@ -116,7 +116,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
 }
 
 /// Replaces a job's spec.
-#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", request_body = JobSpec,
+#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", operation_id = "replace_job", request_body = JobSpec,
     params(("id" = String, Path, description = "The job"),
            ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
@@ -133,7 +133,7 @@ pub(super) async fn replace(
 }
 
 /// Changes some fields of a job (JSON merge patch, RFC 7396).
-#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs",
+#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs", operation_id = "patch_job",
     request_body(content = serde_json::Value, content_type = "application/merge-patch+json"),
     params(("id" = String, Path, description = "The job"),
            ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
@@ -156,7 +156,7 @@ pub(super) async fn patch(
 }
 
 /// Deletes a job: its file and its triggers. Its history stays.
-#[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs",
+#[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs", operation_id = "delete_job",
     params(("id" = String, Path, description = "The job"),
            ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -171,7 +171,7 @@ pub(super) async fn delete(
 }
 
 /// Lets a job's triggers fire.
-#[utoipa::path(post, path = "/jobs/{id}/enable", tag = "jobs", params(("id" = String, Path, description = "The job")),
+#[utoipa::path(post, path = "/jobs/{id}/enable", tag = "jobs", operation_id = "enable_job", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn enable(state: State<Arc<App>>, id: Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -179,7 +179,7 @@ pub(super) async fn enable(state: State<Arc<App>>, id: Path<String>, headers: He
 }
 
 /// Keeps a job's triggers from firing.
-#[utoipa::path(post, path = "/jobs/{id}/disable", tag = "jobs", params(("id" = String, Path, description = "The job")),
+#[utoipa::path(post, path = "/jobs/{id}/disable", tag = "jobs", operation_id = "disable_job", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn disable(

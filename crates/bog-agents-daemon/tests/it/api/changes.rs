@@ -20,11 +20,15 @@ async fn a_made_job_has_a_place_and_a_revision() {
     let cleared = api.ask("PATCH", "/jobs/morning-brief", &merge, r#"{"max_runs":null}"#).await;
     assert!(cleared.of(200).get("max_runs").is_none());
     let revisions = api.get("/jobs/morning-brief/revisions?limit=2").await.of(200);
-    let authors: Vec<&str> = revisions["items"].as_array().unwrap().iter().map(|r| r["author"].as_str().unwrap()).collect();
+    let authors: Vec<&str> =
+        revisions["items"].as_array().unwrap().iter().map(|r| r["author"].as_str().unwrap()).collect();
     assert_eq!(authors, ["api", "api"]);
     let rest = format!("/jobs/morning-brief/revisions?cursor={}", revisions["next"].as_str().unwrap());
     let rest = api.get(&rest).await.of(200);
-    assert_eq!((&rest["items"][0]["author"], &rest["items"][0]["revision"], &rest["next"]), (&json!("cli"), &json!(1), &Value::Null));
+    assert_eq!(
+        (&rest["items"][0]["author"], &rest["items"][0]["revision"], &rest["next"]),
+        (&json!("cli"), &json!(1), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -108,7 +112,10 @@ async fn what_a_fire_by_hand_comes_to_is_said() {
     api.job("skips", json!({ "overlap": "skip" })).await;
     api.fire("skips").await;
     let skipped = api.post("/jobs/skips/run", &Value::Null).await.of(202);
-    assert_eq!((&skipped["disposition"], &skipped["reason"], &skipped["run_id"]), (&json!("skipped"), &json!("overlap"), &Value::Null));
+    assert_eq!(
+        (&skipped["disposition"], &skipped["reason"], &skipped["run_id"]),
+        (&json!("skipped"), &json!("overlap"), &Value::Null)
+    );
     api.inbox.drain();
     let draining = api.post("/jobs/skips/run", &Value::Null).await;
     assert_eq!((draining.status, &draining.json()["type"]), (503, &json!("/problems/draining")), "{draining:?}");
@@ -155,7 +162,9 @@ async fn lists_are_filtered_paged_and_short() {
     let long = "ö".repeat(5000);
     api.finish(claim, &long, 25).await;
     let newer = [api.fire("a").await, api.fire("b").await, api.fire("b").await];
-    let ids = |page: &Value| page["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let ids = |page: &Value| {
+        page["items"].as_array().unwrap().iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let page = api.get("/runs?limit=2").await.of(200);
     assert_eq!(ids(&page), [newer[2].to_string(), newer[1].to_string()]);
     let rest = api.get(&format!("/runs?limit=2&cursor={}", page["next"].as_str().unwrap())).await.of(200);

@@ -43,7 +43,8 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(found);
             }
-            let piece = tokio::time::timeout(PATIENCE, self.body.next()).await.expect("something within the deadline")?;
+            let piece =
+                tokio::time::timeout(PATIENCE, self.body.next()).await.expect("something within the deadline")?;
             self.text.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
         }
     }
@@ -77,7 +78,8 @@ async fn a_run_is_followed_from_before_it_starts_to_its_end() {
     write(&api, run, 1, &line(1, "one"));
     let (id, data) = stream.event().await;
     assert_eq!(id, "1-1");
-    let expected = json!({ "attempt": 1, "seq": 1, "at": "2026-01-01T00:00:00Z", "kind": "stdout", "data": { "text": "one" } });
+    let expected =
+        json!({ "attempt": 1, "seq": 1, "at": "2026-01-01T00:00:00Z", "kind": "stdout", "data": { "text": "one" } });
     assert_eq!(data, expected);
     let second = line(2, "two");
     write(&api, run, 1, &second[..second.len() / 2]);
@@ -116,7 +118,10 @@ async fn a_run_that_never_ran_ends_at_once() {
     let run = api.fire("j").await;
     api.post(&format!("/runs/{run}/cancel"), &Value::Null).await.of(200);
     let mut stream = Stream::open(&api, run, None).await;
-    assert_eq!(stream.next().await.map(|(event, _, run)| (event, run["outcome"].clone())), Some(("end".to_owned(), json!("cancelled"))));
+    assert_eq!(
+        stream.next().await.map(|(event, _, run)| (event, run["outcome"].clone())),
+        Some(("end".to_owned(), json!("cancelled")))
+    );
 }
 
 #[tokio::test]

@@ -13,7 +13,12 @@ fn told(what: &str, answer: &Answer) -> String {
     let problem = tidy(answer.json());
     assert_eq!(problem["status"], answer.status);
     let field = problem.get("field").map(|field| format!(" [{}]", field.as_str().unwrap())).unwrap_or_default();
-    format!("{what}\n  {} {}{field}: {}", answer.status, problem["type"].as_str().unwrap(), problem["detail"].as_str().unwrap())
+    format!(
+        "{what}\n  {} {}{field}: {}",
+        answer.status,
+        problem["type"].as_str().unwrap(),
+        problem["detail"].as_str().unwrap()
+    )
 }
 
 #[tokio::test]
@@ -47,8 +52,18 @@ async fn every_refusal_says_what_to_do() {
         ("POST", "/jobs", &[], r#"{"naem":"x"}"#),
         ("POST", "/jobs", &[], r#"{"agent":{"command":["true"]}}"#),
         ("POST", "/jobs", &[], r#"{"id":"No Slug","agent":{"command":["true"]}}"#),
-        ("POST", "/jobs", &[], r#"{"id":"x","agent":{"command":["true"]},"triggers":[{"type":"cron","cron":"61 * * * *"}]}"#),
-        ("POST", "/jobs", &[], r#"{"id":"x","agent":{"command":["true"]},"triggers":[{"type":"cron","cron":"* * * * *","jiter":"1s"}]}"#),
+        (
+            "POST",
+            "/jobs",
+            &[],
+            r#"{"id":"x","agent":{"command":["true"]},"triggers":[{"type":"cron","cron":"61 * * * *"}]}"#,
+        ),
+        (
+            "POST",
+            "/jobs",
+            &[],
+            r#"{"id":"x","agent":{"command":["true"]},"triggers":[{"type":"cron","cron":"* * * * *","jiter":"1s"}]}"#,
+        ),
         ("POST", "/jobs", &[], r#"{"id":"j","agent":{"command":["true"]}}"#),
         ("PATCH", "/jobs/j", &[], "[]"),
         ("PUT", "/jobs/j", &[], r#"{"id":"k","agent":{"command":["true"]}}"#),
@@ -83,7 +98,8 @@ async fn every_path_but_two_wants_the_token() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
             for token in [None, Some("Bearer wrong"), Some("Basic eDp4")] {
-                let mut request = Request::builder().method(method.to_uppercase().as_str()).uri(path.replace("{id}", "j"));
+                let mut request =
+                    Request::builder().method(method.to_uppercase().as_str()).uri(path.replace("{id}", "j"));
                 if let Some(token) = token {
                     request = request.header("authorization", token);
                 }

@@ -69,7 +69,10 @@ async fn the_daemon() {
     insta::assert_json_snapshot!("health", tidy(api.get("/health").await.of(200)));
     api.problems.report("watcher", "the jobs folder cannot be read");
     let degraded = api.get("/health").await.of(200);
-    assert_eq!((&degraded["status"], &degraded["problems"][0]), (&json!("degraded"), &json!("the jobs folder cannot be read")));
+    assert_eq!(
+        (&degraded["status"], &degraded["problems"][0]),
+        (&json!("degraded"), &json!("the jobs folder cannot be read"))
+    );
     api.problems.clear("watcher");
     insta::assert_json_snapshot!("drain", tidy(api.post("/drain", &Value::Null).await.of(202)));
     let old = api.token.expose();
@@ -102,6 +105,13 @@ async fn the_whole_document() {
         let name = reference.strip_prefix("#/components/schemas/").unwrap();
         assert!(known.iter().any(|known| *known == name), "`{name}` is referred to and not there");
     }
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "every operation has an id of its own");
     insta::assert_json_snapshot!("openapi", tidy(document));
 }
 

@@ -76,7 +76,12 @@ async fn until(socket: &mut TcpStream, wanted: &str) -> String {
 async fn slow_clients_starve_nobody() {
     let server = Server::start().await;
     // One that asks for events holds its place, however old it is.
-    assert!(server.ask("POST", "/jobs", &json!({ "id": "j", "agent": { "command": ["true"] } }).to_string()).await.starts_with("HTTP/1.1 201"));
+    assert!(
+        server
+            .ask("POST", "/jobs", &json!({ "id": "j", "agent": { "command": ["true"] } }).to_string())
+            .await
+            .starts_with("HTTP/1.1 201")
+    );
     let fired = server.ask("POST", "/jobs/j/run", "").await;
     let run = fired.split("\"run_id\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
     let mut stream = server.connect().await;
@@ -115,7 +120,11 @@ async fn refused_senders_read_their_answer() {
     let answer = server.ask("POST", "/jobs", &body).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     let mut socket = server.connect().await;
-    let head = format!("POST /jobs HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", server.address, body.len());
+    let head = format!(
+        "POST /jobs HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        server.address,
+        body.len()
+    );
     socket.write_all((head + &body).as_bytes()).await.unwrap();
     let answer = rest(&mut socket).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
