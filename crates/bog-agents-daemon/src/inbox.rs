@@ -4,24 +4,12 @@
 use crate::clock;
 use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Store, StoreError};
 use crate::telemetry::Metrics;
+use crate::wakes::Wakes;
 use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
-
-/// Wakes the workers: each registers its interest before it looks at the store, so no wake is lost.
-#[derive(Debug, Default)]
-pub struct Wakes {
-    /// The scheduler: slots may have changed.
-    pub clock: Notify,
-    /// The dispatcher: a run may be ready or asked to end.
-    pub dispatcher: Notify,
-    /// The outbox: a delivery may be due.
-    pub outbox: Notify,
-}
 
 /// The one way in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,7 +17,6 @@ pub struct Inbox {
     store: Store,
     wakes: Arc<Wakes>,
     metrics: Metrics,
-    draining: Arc<AtomicBool>,
 }
 
 /// A fire by hand.
@@ -49,7 +36,7 @@ impl Inbox {
     /// An inbox over a store.
     #[must_use]
     pub fn new(store: Store, wakes: Arc<Wakes>, metrics: Metrics) -> Self {
-        Self { store, wakes, metrics, draining: Arc::default() }
+        Self { store, wakes, metrics }
     }
 
     /// Takes a fire by hand.
@@ -115,20 +102,13 @@ impl Inbox {
 
     /// Takes no new work from now on; what runs goes on.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::SeqCst);
-        self.wakes.dispatcher.notify_one();
+        self.wakes.drain();
     }
 
     /// Whether it takes no new work.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::SeqCst)
-    }
-
-    /// Those who wait for news.
-    #[must_use]
-    pub fn wakes(&self) -> &Wakes {
-        &self.wakes
+        self.wakes.is_draining()
     }
 
     fn noticed(&self, accepted: &Accepted) {

@@ -3,12 +3,12 @@
 
 use crate::clock;
 use crate::context;
-use crate::inbox::Inbox;
 use crate::jobs::Jobs;
 use crate::outputs::{self, Message, Target, file};
 use crate::store::{DueDelivery, Store, StoreError};
 use crate::tasks::{self, Group};
 use crate::telemetry::Metrics;
+use crate::wakes::Wakes;
 use bog_domain::delivery::{AfterDelivery, Attempted, DeliveryPolicy, after_delivery};
 use bog_domain::ids::DeliveryId;
 use bog_domain::job::Job;
@@ -35,7 +35,7 @@ pub struct Outbox {
     /// Where deliveries are.
     pub store: Store,
     /// Who wakes it.
-    pub inbox: Inbox,
+    pub wakes: Arc<Wakes>,
     /// Who knows what a job is.
     pub jobs: Jobs,
     /// Who is told what was delivered.
@@ -52,7 +52,7 @@ pub struct Outbox {
 pub async fn run(outbox: Outbox, stop: CancellationToken) {
     let mut deliveries = Group::new();
     loop {
-        let woken = outbox.inbox.wakes().outbox.notified();
+        let woken = outbox.wakes.outbox.notified();
         let next = match outbox.start_due(&mut deliveries).await {
             Ok(next) => next,
             Err(error) => {

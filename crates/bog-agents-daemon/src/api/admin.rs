@@ -11,7 +11,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use std::sync::Arc;
 
 /// Takes no new work from now on; what runs goes on.
-#[utoipa::path(post, path = "/drain", tag = "daemon",
+#[utoipa::path(post, path = "/drain", tag = "daemon", operation_id = "drain",
     responses((status = 202, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn drain(state: State<Arc<App>>, given: Given) -> Result<(StatusCode, Json<Health>), ApiError> {
     state.inbox.drain();
@@ -19,7 +19,7 @@ pub(super) async fn drain(state: State<Arc<App>>, given: Given) -> Result<(Statu
 }
 
 /// Makes a new token. The one of this request is refused from then on.
-#[utoipa::path(post, path = "/admin/rotate-token", tag = "daemon",
+#[utoipa::path(post, path = "/admin/rotate-token", tag = "daemon", operation_id = "rotate_token",
     responses((status = 200, body = NewToken), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn rotate_token(
     State(app): State<Arc<App>>,
@@ -28,10 +28,10 @@ pub(super) async fn rotate_token(
     let rotated = crate::tasks::blocking(move || token.rotate()).await;
     match rotated {
         Ok(Ok(())) => Ok(([(header::CACHE_CONTROL, "no-store")], Json(NewToken { token: app.token.expose() }))),
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => {
-            Err(crate::store::StoreError::Full.into())
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => Err(crate::store::StoreError::Full.into()),
+        Ok(Err(error)) => {
+            Err(ApiError::Unavailable(format!("the new token cannot be written: {error}; the old one stays")))
         }
-        Ok(Err(error)) => Err(ApiError::Unavailable(format!("the new token cannot be written: {error}; the old one stays"))),
         Err(error) => Err(ApiError::Internal(format!("rotating the token: {error}"))),
     }
 }

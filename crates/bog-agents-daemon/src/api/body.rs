@@ -37,7 +37,8 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let media_type = media_type(request.headers());
-        let bytes = tokio::time::timeout(MAX_TIME, read(request.into_body())).await.map_err(|_| ApiError::SlowBody)??;
+        let bytes =
+            tokio::time::timeout(MAX_TIME, read(request.into_body())).await.map_err(|_| ApiError::SlowBody)??;
         Ok(Self { bytes, media_type })
     }
 }
@@ -55,9 +56,8 @@ impl Raw {
             let detail = format!("the body must be `Content-Type: application/json`, not `{given}`");
             return Err(ApiError::MediaType(detail));
         }
-        let value = serde_json::from_slice(&self.bytes).map_err(|error| {
-            ApiError::Malformed(format!("not valid JSON: {error}"))
-        })?;
+        let value = serde_json::from_slice(&self.bytes)
+            .map_err(|error| ApiError::Malformed(format!("not valid JSON: {error}")))?;
         Ok(Some(value))
     }
 

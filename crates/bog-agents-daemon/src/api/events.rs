@@ -31,7 +31,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A run's events as server-sent events: `event: event` each, and `event: end` with the run when it is over.
-#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
+#[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", operation_id = "run_events",
     params(("id" = String, Path, description = "The run"),
            ("Last-Event-ID" = Option<String>, Header, description = "Go on after this event, as in its `id`: `ATTEMPT-SEQ`")),
     responses((status = 200, body = Event, content_type = "text/event-stream"),
@@ -100,7 +100,9 @@ impl Follow {
     /// Looks once for news; whether there was any.
     async fn look(&mut self) -> Result<bool, ApiError> {
         // The run first: what its attempts wrote before it was over is then found below.
-        let Some(row) = self.app.store.run(self.run).await? else { return Err(ApiError::no_run(&self.run.to_string())) };
+        let Some(row) = self.app.store.run(self.run).await? else {
+            return Err(ApiError::no_run(&self.run.to_string()));
+        };
         let (mut tail, attempts) = (self.tail.clone(), row.attempt);
         let read = crate::tasks::blocking(move || {
             let events = tail.read(attempts);

@@ -26,7 +26,7 @@ const AHEAD: [SignedDuration; 3] =
     [SignedDuration::from_hours(1), SignedDuration::from_hours(24), SignedDuration::from_hours(24 * 400)];
 
 /// Why a job did or did not run at a time.
-#[utoipa::path(get, path = "/jobs/{id}/explain", tag = "jobs",
+#[utoipa::path(get, path = "/jobs/{id}/explain", tag = "jobs", operation_id = "explain_job",
     params(("id" = String, Path, description = "The job"),
            ("at" = Option<String>, Query, description = "The time that is asked about (RFC 3339); now where left out")),
     responses((status = 200, body = Explanation), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -46,7 +46,10 @@ pub(super) async fn explain(
         at,
         now,
         zone: zone(&app, &row),
-        max_runs_reached: app.jobs.parse(&row.id, &row.spec).is_ok_and(|job| job.max_runs > 0 && row.run_count >= job.max_runs),
+        max_runs_reached: app
+            .jobs
+            .parse(&row.id, &row.spec)
+            .is_ok_and(|job| job.max_runs > 0 && row.run_count >= job.max_runs),
         invalid_edit: row.invalid.as_deref().map(convert::invalid_edit),
         revisions: revisions(&app, &row).await?,
         triggers: triggers(&app, &row).await?,

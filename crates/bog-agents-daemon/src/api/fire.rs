@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Fires a job by hand; a disabled one too. 202 means: written down durably.
-#[utoipa::path(post, path = "/jobs/{id}/run", tag = "jobs", request_body = Option<FireByHand>,
+#[utoipa::path(post, path = "/jobs/{id}/run", tag = "jobs", operation_id = "run_job", request_body = Option<FireByHand>,
     params(("id" = String, Path, description = "The job"),
            ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
     responses((status = 202, body = Fired, headers(("Location" = String))),
@@ -37,13 +37,15 @@ pub(super) async fn run(
 }
 
 /// Runs a job again for what fired this run: a new fire with its payload, caused by the first.
-#[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", params(("id" = String, Path, description = "The run")),
+#[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", operation_id = "rerun", params(("id" = String, Path, description = "The run")),
     responses((status = 202, body = Fired, headers(("Location" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn rerun(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let run = runs::find(&app, &id).await?;
     let fire = app.store.fire(run.fire_id).await?;
-    let fire = fire.ok_or_else(|| ApiError::NotFound(format!("the fire of run `{id}` is not kept any more: fire the job by hand")))?;
+    let fire = fire.ok_or_else(|| {
+        ApiError::NotFound(format!("the fire of run `{id}` is not kept any more: fire the job by hand"))
+    })?;
     let mut context: Value = serde_json::from_str(&fire.context)?;
     let payload = context.get_mut("payload").map(Value::take).unwrap_or_default();
     let cause = Cause { fire: Some(fire.id), depth: fire.cause.depth };

@@ -12,7 +12,7 @@ use bog_domain::ids::JobId;
 use std::sync::Arc;
 
 /// Fires, newest first.
-#[utoipa::path(get, path = "/fires", tag = "fires",
+#[utoipa::path(get, path = "/fires", tag = "fires", operation_id = "list_fires",
     params(("job" = Option<String>, Query, description = "Only of this job"),
            ("disposition" = Option<String>, Query, description = "Only of this disposition"),
            ("since" = Option<String>, Query, description = "Only due at or after (RFC 3339)"),
@@ -26,7 +26,7 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
 }
 
 /// A job's fires, newest first; those of a deleted job too.
-#[utoipa::path(get, path = "/jobs/{id}/fires", tag = "fires",
+#[utoipa::path(get, path = "/jobs/{id}/fires", tag = "fires", operation_id = "list_job_fires",
     params(("id" = String, Path, description = "The job"),
            ("disposition" = Option<String>, Query, description = "Only of this disposition"),
            ("since" = Option<String>, Query, description = "Only due at or after (RFC 3339)"),

@@ -16,7 +16,7 @@ use std::time::Duration;
 const TOO_LATE: Duration = Duration::from_secs(60);
 
 /// How the daemon is.
-#[utoipa::path(get, path = "/health", tag = "daemon",
+#[utoipa::path(get, path = "/health", tag = "daemon", operation_id = "health",
     responses((status = 200, body = Health), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<Json<Health>, ApiError> {
     given.known(&[])?;
@@ -52,13 +52,13 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
 }
 
 /// Whether the process answers.
-#[utoipa::path(get, path = "/livez", tag = "daemon", security(()), responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/livez", tag = "daemon", operation_id = "livez", security(()), responses((status = 200, body = String)))]
 pub(super) async fn livez() -> &'static str {
     "yes\n"
 }
 
 /// Whether it takes work.
-#[utoipa::path(get, path = "/readyz", tag = "daemon", security(()),
+#[utoipa::path(get, path = "/readyz", tag = "daemon", operation_id = "readyz", security(()),
     responses((status = 200, body = String), (status = 503, body = String)))]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     if app.inbox.is_draining() || app.store.next_slot().await.is_err() {

@@ -16,7 +16,10 @@ pub(super) fn asked(headers: &HeaderMap, scope: &str, path: &str, body: &[u8]) -
     let Some(value) = headers.get(HEADER) else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_LENGTH);
     let key = key.ok_or_else(|| {
-        ApiError::parameter("Idempotency-Key", format!("not a key: 1 to {MAX_LENGTH} printable ASCII characters are allowed"))
+        ApiError::parameter(
+            "Idempotency-Key",
+            format!("not a key: 1 to {MAX_LENGTH} printable ASCII characters are allowed"),
+        )
     })?;
     let mut digest = Sha256::new();
     digest.update(path);

@@ -51,12 +51,15 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
     }
     let revision = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
     revision.map(Some).ok_or_else(|| {
-        ApiError::parameter("If-Match", format!("`{text}` is not a revision: send the `ETag` as it came, for example `\"3\"`"))
+        ApiError::parameter(
+            "If-Match",
+            format!("`{text}` is not a revision: send the `ETag` as it came, for example `\"3\"`"),
+        )
     })
 }
 
 /// All jobs, by id.
-#[utoipa::path(get, path = "/jobs", tag = "jobs",
+#[utoipa::path(get, path = "/jobs", tag = "jobs", operation_id = "list_jobs",
     params(("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000; 100 where left out"),
            ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, body = List<Job>), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -72,7 +75,7 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
 }
 
 /// Makes a job. Its id is `id`, else the name as a slug.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobSpec,
+#[utoipa::path(post, path = "/jobs", tag = "jobs", operation_id = "create_job", request_body = JobSpec,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
     responses((status = 201, body = Job, headers(("Location" = String), ("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -97,15 +100,15 @@ pub(super) async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body
 async fn created_before(app: &App, id: &str) -> Result<Response, ApiError> {
     match find(app, id).await {
         Ok(row) => created(app, row),
-        Err(ApiError::NotFound(_)) => {
-            Err(ApiError::Conflict(format!("this request made the job `{id}`, and it was deleted since: use a new key")))
-        }
+        Err(ApiError::NotFound(_)) => Err(ApiError::Conflict(format!(
+            "this request made the job `{id}`, and it was deleted since: use a new key"
+        ))),
         Err(error) => Err(error),
     }
 }
 
 /// A job.
-#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path, description = "The job")),
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", operation_id = "get_job", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
@@ -113,7 +116,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
 }
 
 /// Replaces a job's spec.
-#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", request_body = JobSpec,
+#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", operation_id = "replace_job", request_body = JobSpec,
     params(("id" = String, Path, description = "The job"),
            ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
@@ -130,7 +133,7 @@ pub(super) async fn replace(
 }
 
 /// Changes some fields of a job (JSON merge patch, RFC 7396).
-#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs",
+#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs", operation_id = "patch_job",
     request_body(content = serde_json::Value, content_type = "application/merge-patch+json"),
     params(("id" = String, Path, description = "The job"),
            ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
@@ -145,13 +148,15 @@ pub(super) async fn patch(
     let (id, if_match) = (find(&app, &id).await?.id, if_match(&headers)?);
     let merge = body.some_json()?;
     if !merge.is_object() {
-        return Err(ApiError::Malformed("a merge patch is a JSON object: the fields to change; `null` removes one".to_owned()));
+        return Err(ApiError::Malformed(
+            "a merge patch is a JSON object: the fields to change; `null` removes one".to_owned(),
+        ));
     }
     answer(&app, app.jobs.patch(id, merge, if_match, author(&headers)).await?)
 }
 
 /// Deletes a job: its file and its triggers. Its history stays.
-#[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs",
+#[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs", operation_id = "delete_job",
     params(("id" = String, Path, description = "The job"),
            ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -166,7 +171,7 @@ pub(super) async fn delete(
 }
 
 /// Lets a job's triggers fire.
-#[utoipa::path(post, path = "/jobs/{id}/enable", tag = "jobs", params(("id" = String, Path, description = "The job")),
+#[utoipa::path(post, path = "/jobs/{id}/enable", tag = "jobs", operation_id = "enable_job", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn enable(state: State<Arc<App>>, id: Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -174,10 +179,14 @@ pub(super) async fn enable(state: State<Arc<App>>, id: Path<String>, headers: He
 }
 
 /// Keeps a job's triggers from firing.
-#[utoipa::path(post, path = "/jobs/{id}/disable", tag = "jobs", params(("id" = String, Path, description = "The job")),
+#[utoipa::path(post, path = "/jobs/{id}/disable", tag = "jobs", operation_id = "disable_job", params(("id" = String, Path, description = "The job")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn disable(state: State<Arc<App>>, id: Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn disable(
+    state: State<Arc<App>>,
+    id: Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     switch(state, id, headers, false).await
 }
 

@@ -16,10 +16,14 @@ use std::sync::Arc;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What has been counted and measured. JSON on `Accept: application/json`.
-#[utoipa::path(get, path = "/metrics", tag = "daemon",
+#[utoipa::path(get, path = "/metrics", tag = "daemon", operation_id = "metrics",
     responses((status = 200, content((String = "application/openmetrics-text"), (Vec<Sample> = "application/json"))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap, given: Given) -> Result<Response, ApiError> {
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    given: Given,
+) -> Result<Response, ApiError> {
     given.known(&[])?;
     let counts = app.store.counts().await?;
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

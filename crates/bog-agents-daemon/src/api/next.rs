@@ -20,7 +20,7 @@ const DEFAULT_COUNT: u32 = 5;
 const MAX_COUNT: u32 = 100;
 
 /// The next slots of a job's cron and interval triggers, in order.
-#[utoipa::path(get, path = "/jobs/{id}/next", tag = "jobs",
+#[utoipa::path(get, path = "/jobs/{id}/next", tag = "jobs", operation_id = "next_slots",
     params(("id" = String, Path, description = "The job"),
            ("count" = Option<u32>, Query, description = "How many, 1 to 100; 5 where left out")),
     responses((status = 200, body = NextSlots), (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -49,7 +49,9 @@ fn none_because(job: &Job, enabled: bool, run_count: u64, no_slots: bool) -> Opt
     } else if job.max_runs > 0 && run_count >= job.max_runs {
         Some(format!("the job has had all its {} runs: raise `max_runs`, or remove it", job.max_runs))
     } else if no_slots {
-        Some(format!("the job has no cron or interval trigger: it is fired by events, or `bog-agents-daemon job run {id}`"))
+        Some(format!(
+            "the job has no cron or interval trigger: it is fired by events, or `bog-agents-daemon job run {id}`"
+        ))
     } else {
         None
     }

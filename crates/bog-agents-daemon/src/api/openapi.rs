@@ -28,7 +28,7 @@ pub(super) fn frame() -> OpenApi {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "daemon", responses((status = 200, body = serde_json::Value)))]
+#[utoipa::path(get, path = "/openapi.json", tag = "daemon", operation_id = "openapi", responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn document(Extension(document): Extension<Arc<OpenApi>>) -> Json<OpenApi> {
     Json((*document).clone())
 }

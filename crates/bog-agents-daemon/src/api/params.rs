@@ -69,7 +69,9 @@ impl Params {
     pub(super) fn number(&self, name: &str, default: u32, most: u32) -> Result<u32, ApiError> {
         let Some(text) = self.get(name) else { return Ok(default) };
         let number = text.parse().ok().filter(|number| (1..=most).contains(number));
-        number.ok_or_else(|| ApiError::parameter(name, format!("`{name}` is `{text}`: a whole number from 1 to {most} is allowed")))
+        number.ok_or_else(|| {
+            ApiError::parameter(name, format!("`{name}` is `{text}`: a whole number from 1 to {most} is allowed"))
+        })
     }
 
     /// How many items a page has.
@@ -96,7 +98,8 @@ impl Params {
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let parse = |text: &str| {
             text.parse().map_err(|_| {
-                let detail = format!("`{name}` is `{text}`: an RFC 3339 time is allowed, for example `2026-01-31T09:00:00Z`");
+                let detail =
+                    format!("`{name}` is `{text}`: an RFC 3339 time is allowed, for example `2026-01-31T09:00:00Z`");
                 ApiError::parameter(name, detail)
             })
         };
@@ -107,9 +110,9 @@ impl Params {
     pub(super) fn one_of<T: Copy + fmt::Display>(&self, name: &str, all: &[T]) -> Result<Option<T>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let found = all.iter().find(|value| value.to_string() == text).copied();
-        found.map(Some).ok_or_else(|| {
-            ApiError::parameter(name, format!("`{name}` is `{text}`: allowed are {}", list(all.iter())))
-        })
+        found
+            .map(Some)
+            .ok_or_else(|| ApiError::parameter(name, format!("`{name}` is `{text}`: allowed are {}", list(all.iter()))))
     }
 }
 
@@ -131,7 +134,12 @@ mod tests {
     #[test]
     fn good_ones_are_read() {
         let next = cursor(42);
-        let given = params(&[("limit", "1000"), ("cursor", &next), ("state", "queued"), ("since", "2026-01-01T00:00:00+01:00")]);
+        let given = params(&[
+            ("limit", "1000"),
+            ("cursor", &next),
+            ("state", "queued"),
+            ("since", "2026-01-01T00:00:00+01:00"),
+        ]);
         let given = given.unwrap();
         assert_eq!(given.limit().unwrap(), 1000);
         assert_eq!(given.cursor::<i64>().unwrap(), Some(42));

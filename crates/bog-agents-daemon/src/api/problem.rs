@@ -109,11 +109,15 @@ impl ApiError {
             | Self::QueueFull(detail)
             | Self::Unavailable(detail)
             | Self::Full(detail) => detail.clone(),
-            Self::Unauthorized => "send `Authorization: Bearer TOKEN`: `bog-agents-daemon token show` prints it".to_owned(),
+            Self::Unauthorized => {
+                "send `Authorization: Bearer TOKEN`: `bog-agents-daemon token show` prints it".to_owned()
+            }
             Self::WrongHost(host) => {
                 format!("`{host}` is not this machine: use `127.0.0.1`, `[::1]` or `localhost` as the host")
             }
-            Self::MethodNotAllowed(method) => format!("`{method}` does nothing here: the `Allow` header names what does"),
+            Self::MethodNotAllowed(method) => {
+                format!("`{method}` does nothing here: the `Allow` header names what does")
+            }
             Self::SlowBody => "send the whole body within 30 seconds".to_owned(),
             Self::Stale { wanted, current } => {
                 format!("the job is at revision {current}, not {wanted}: read it again and repeat the change")
@@ -122,7 +126,9 @@ impl ApiError {
             Self::Invalid(error) => error.to_string(),
             Self::KeyReused => "this `Idempotency-Key` came with another request before: use a new one".to_owned(),
             Self::Internal(_) => "the daemon's log says more; please report it".to_owned(),
-            Self::Draining => "the daemon is draining: what runs goes on, new work is refused; try again later".to_owned(),
+            Self::Draining => {
+                "the daemon is draining: what runs goes on, new work is refused; try again later".to_owned()
+            }
             Self::Timeout => "it may still happen: look before you repeat it".to_owned(),
         }
     }
@@ -217,7 +223,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full => Self::Full(error.to_string()),
-            StoreError::Unavailable(_) | StoreError::Corrupt(_) | StoreError::Closed => Self::Unavailable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Corrupt(_) | StoreError::Closed => {
+                Self::Unavailable(error.to_string())
+            }
             StoreError::Refused(_) => Self::Internal(error.to_string()),
         }
     }

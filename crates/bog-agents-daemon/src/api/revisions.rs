@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use std::sync::Arc;
 
 /// A job's revisions, newest first.
-#[utoipa::path(get, path = "/jobs/{id}/revisions", tag = "jobs",
+#[utoipa::path(get, path = "/jobs/{id}/revisions", tag = "jobs", operation_id = "list_job_revisions",
     params(("id" = String, Path, description = "The job"),
            ("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000; 100 where left out"),
            ("cursor" = Option<String>, Query, description = "`next` of the page before")),

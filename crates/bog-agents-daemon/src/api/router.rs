@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_scheme_has_any_case_and_the_token_its_own() {
-        let with = |value: &'static str| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        let with =
+            |value: &'static str| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
         assert_eq!(bearer(&with("bearer  abc ")), Some(&b"abc"[..]));
         assert_eq!(bearer(&with("Basic abc")), None);
         assert_eq!(bearer(&with("Bearer")), None);

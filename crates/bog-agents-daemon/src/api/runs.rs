@@ -27,7 +27,7 @@ pub(super) async fn whole(app: &App, row: RunRow) -> Result<Run, ApiError> {
 }
 
 /// Runs, newest first.
-#[utoipa::path(get, path = "/runs", tag = "runs",
+#[utoipa::path(get, path = "/runs", tag = "runs", operation_id = "list_runs",
     params(("job" = Option<String>, Query, description = "Only of this job"),
            ("state" = Option<String>, Query, description = "Only in this state"),
            ("outcome" = Option<String>, Query, description = "Only with this outcome"),
@@ -42,7 +42,7 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
 }
 
 /// A job's runs, newest first; those of a deleted job too.
-#[utoipa::path(get, path = "/jobs/{id}/runs", tag = "runs",
+#[utoipa::path(get, path = "/jobs/{id}/runs", tag = "runs", operation_id = "list_job_runs",
     params(("id" = String, Path, description = "The job"),
            ("state" = Option<String>, Query, description = "Only in this state"),
            ("outcome" = Option<String>, Query, description = "Only with this outcome"),
@@ -87,7 +87,7 @@ async fn page(app: &App, job: Option<JobId>, params: &Params) -> Result<List<Run
 }
 
 /// A run, with all of its output and its deliveries.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path, description = "The run")),
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", operation_id = "get_run", params(("id" = String, Path, description = "The run")),
     responses((status = 200, body = Run), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Run>, ApiError> {
     let row = find(&app, &id).await?;
@@ -95,7 +95,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
 }
 
 /// Cancels a run: 200 when it waited and is over, 202 when it runs and was asked to end.
-#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = String, Path, description = "The run")),
+#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", operation_id = "cancel_run", params(("id" = String, Path, description = "The run")),
     responses((status = 200, body = Run), (status = 202, body = Run),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn cancel(

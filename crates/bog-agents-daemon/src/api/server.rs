@@ -36,7 +36,8 @@ const LAST_LOOK: Duration = Duration::from_millis(50);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is said to a connection when requests hold all places.
-const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A connection as the accept loop and its requests know it.
 #[derive(Debug, Default)]
@@ -158,8 +159,10 @@ async fn connection(socket: TcpStream, router: Router, place: Place, stop: Cance
         request.extensions_mut().insert(Arc::clone(&shared));
         router.clone().oneshot(request)
     });
-    let serving =
-        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).serve_connection(TokioIo::new(socket), service);
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(socket), service);
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         // How a client goes away is its own affair.

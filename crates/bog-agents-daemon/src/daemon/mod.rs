@@ -9,7 +9,7 @@ use crate::api::{self, App, Token};
 use crate::clock;
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::dispatcher::{self, Dispatcher};
-use crate::inbox::{Inbox, Wakes};
+use crate::inbox::Inbox;
 use crate::jobs::{self, Jobs, JobsError};
 use crate::outbox::{self, Outbox};
 use crate::outputs::file::Roots;
@@ -17,6 +17,7 @@ use crate::store::{OpenError, Opened, Store, StoreError};
 use crate::tasks::Group;
 use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
+use crate::wakes::Wakes;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::IpAddr;
@@ -136,6 +137,7 @@ async fn run_until_stopped(options: RunOptions) -> Result<Stopped, DaemonError> 
 /// What the workers share.
 struct Parts {
     store: Store,
+    wakes: Arc<Wakes>,
     inbox: Inbox,
     jobs: Jobs,
     metrics: Metrics,
@@ -162,14 +164,15 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
     }
     let boot = clock::boot_id();
     let epoch = store.begin_epoch(boot.clone()).await?;
-    let inbox = Inbox::new(store.clone(), Arc::new(Wakes::default()), metrics.clone());
-    let jobs = Jobs::new(store.clone(), inbox.clone(), &folder.path, config.defaults());
+    let wakes = Arc::new(Wakes::default());
+    let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let jobs = Jobs::new(store.clone(), Arc::clone(&wakes), &folder.path, config.defaults());
     read_jobs(&jobs).await?;
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), config.defaults().timezone);
     store.reschedule_all(basis, clock::now()).await?;
     let dispatcher = Dispatcher {
         store: store.clone(),
-        inbox: inbox.clone(),
+        wakes: Arc::clone(&wakes),
         jobs: jobs.clone(),
         metrics: metrics.clone(),
         data_dir: folder.path.clone(),
@@ -186,7 +189,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
     };
     let outbox = Outbox {
         store: store.clone(),
-        inbox: inbox.clone(),
+        wakes: Arc::clone(&wakes),
         jobs: jobs.clone(),
         metrics: metrics.clone(),
         roots,
@@ -194,7 +197,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         lanes: Arc::default(),
     };
     let token = token(folder)?;
-    Ok((Parts { store, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
+    Ok((Parts { store, wakes, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
 }
 
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
@@ -252,6 +255,7 @@ impl Workers {
         let slots = triggers::Slots {
             store: parts.store.clone(),
             inbox: parts.inbox.clone(),
+            wakes: Arc::clone(&parts.wakes),
             jobs: parts.jobs.clone(),
             metrics: parts.metrics.clone(),
         };

@@ -30,24 +30,24 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
             // Holding on to the permit for a moment keeps a full disk from being asked in a tight loop.
             tokio::time::sleep(RETRY).await;
             drop(entered);
-            dispatcher.inbox.wakes().dispatcher.notify_one();
+            dispatcher.wakes.dispatcher.notify_one();
             return;
         }
     };
     crate::failpoint::hit("dispatcher.before_claim");
     if !dispatcher.claim(&ready, claim).await {
         drop(entered);
-        dispatcher.inbox.wakes().dispatcher.notify_one();
+        dispatcher.wakes.dispatcher.notify_one();
         return;
     }
     crate::failpoint::hit("dispatcher.after_claim");
     // A further run of the same job may be ready now that this one has left the queue.
-    dispatcher.inbox.wakes().dispatcher.notify_one();
+    dispatcher.wakes.dispatcher.notify_one();
     let end = dispatcher.start(prepared, &entered).await;
     crate::failpoint::hit("dispatcher.before_settle");
     dispatcher.settle(claim, &ready, Some(&job), end).await;
     drop(entered);
-    dispatcher.inbox.wakes().dispatcher.notify_one();
+    dispatcher.wakes.dispatcher.notify_one();
 }
 
 impl Dispatcher {
@@ -82,7 +82,7 @@ impl Dispatcher {
     pub(super) async fn wait(&self, runner: runner::Runner, entered: &Entered) -> End {
         entered.controlled_by(runner.control());
         // A wish to cancel that came before there was a runner to tell.
-        self.inbox.wakes().dispatcher.notify_one();
+        self.wakes.dispatcher.notify_one();
         match runner.wait().await {
             runner::Ended::Outcome(record) => End::Recorded(Box::new(record)),
             runner::Ended::NeverBegan => End::NeverBegan,

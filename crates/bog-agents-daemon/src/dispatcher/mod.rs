@@ -9,11 +9,11 @@ mod recover;
 mod settle;
 
 use crate::clock;
-use crate::inbox::Inbox;
 use crate::jobs::Jobs;
 use crate::store::{Epoch, Store, StoreError};
 use crate::tasks::Group;
 use crate::telemetry::Metrics;
+use crate::wakes::Wakes;
 use bog_domain::ids::RunId;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ pub struct Dispatcher {
     /// Where runs are.
     pub store: Store,
     /// Who wakes it, and whom it wakes.
-    pub inbox: Inbox,
+    pub wakes: Arc<Wakes>,
     /// Who knows what a job is.
     pub jobs: Jobs,
     /// Who is told what ended.
@@ -98,7 +98,7 @@ pub async fn run(dispatcher: Dispatcher, stop: CancellationToken) {
     dispatcher.recover(&mut attempts, &stop).await;
     loop {
         // Interest is registered before the store is asked, so that a run made in between is not slept through.
-        let woken = dispatcher.inbox.wakes().dispatcher.notified();
+        let woken = dispatcher.wakes.dispatcher.notified();
         let next = match dispatcher.start_ready(&mut attempts).await {
             Ok(next) => next,
             Err(error) => {
@@ -122,7 +122,7 @@ impl Dispatcher {
         self.carry_out_cancels().await?;
         let under_way = self.under_way.len();
         let free = (self.max_concurrent as usize).saturating_sub(under_way);
-        if free == 0 || self.inbox.is_draining() {
+        if free == 0 || self.wakes.is_draining() {
             return Ok(None);
         }
         // Those being claimed right now are still listed as ready: ask for as many more.

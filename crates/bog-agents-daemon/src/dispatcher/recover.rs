@@ -109,5 +109,5 @@ async fn take_over(dispatcher: Dispatcher, ready: Ready, entered: Entered) {
     let job = dispatcher.job_of(&ready);
     dispatcher.settle(claim, &ready, job.as_ref(), end).await;
     drop(entered);
-    dispatcher.inbox.wakes().dispatcher.notify_one();
+    dispatcher.wakes.dispatcher.notify_one();
 }

@@ -58,7 +58,7 @@ impl Dispatcher {
         tracing::info!(run.id = %claim.run, job.id = %ready.run.job_id, attempt = claim.attempt, outcome = %outcome, "ended");
         if finished {
             self.metrics.run_finished(outcome);
-            self.inbox.wakes().outbox.notify_one();
+            self.wakes.outbox.notify_one();
         }
     }
 

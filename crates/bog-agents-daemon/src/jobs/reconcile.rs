@@ -142,8 +142,8 @@ impl Jobs {
             self.inner.store.delete_job(id, clock::now()).await?;
         }
         if done != Reconciled::default() {
-            self.inner.inbox.wakes().clock.notify_one();
-            self.inner.inbox.wakes().dispatcher.notify_one();
+            self.inner.wakes.slots.notify_one();
+            self.inner.wakes.dispatcher.notify_one();
         }
         Ok(done)
     }

@@ -2,8 +2,8 @@
 
 use super::{edit, file};
 use crate::clock;
-use crate::inbox::Inbox;
 use crate::store::{Answer, JobRow, SaveJob, Store, StoreError};
+use crate::wakes::Wakes;
 use bog_domain::error::SpecError;
 use bog_domain::ids::{JobId, JobUid};
 use bog_domain::job::{Defaults, Job};
@@ -88,7 +88,7 @@ pub struct Jobs {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) store: Store,
-    pub(super) inbox: Inbox,
+    pub(super) wakes: Arc<Wakes>,
     pub(super) folder: PathBuf,
     pub(super) good: PathBuf,
     pub(super) defaults: Defaults,
@@ -101,9 +101,9 @@ pub(super) struct Inner {
 impl Jobs {
     /// The jobs of a data folder.
     #[must_use]
-    pub fn new(store: Store, inbox: Inbox, data_dir: &Path, defaults: Defaults) -> Self {
+    pub fn new(store: Store, wakes: Arc<Wakes>, data_dir: &Path, defaults: Defaults) -> Self {
         let (folder, good) = (data_dir.join("jobs"), data_dir.join("revisions"));
-        let inner = Inner { store, inbox, folder, good, defaults, changing: Mutex::default(), unusable: Default::default() };
+        let inner = Inner { store, wakes, folder, good, defaults, changing: Mutex::default(), unusable: Default::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -195,8 +195,8 @@ impl Jobs {
         self.inner.store.delete_job(id.clone(), clock::now()).await?;
         // The copy is of no use without the job; one that stays behind is not taken for a job either.
         let _ = std::fs::remove_file(file::path_of(&self.inner.good, id.as_str()));
-        self.inner.inbox.wakes().clock.notify_one();
-        self.inner.inbox.wakes().dispatcher.notify_one();
+        self.inner.wakes.slots.notify_one();
+        self.inner.wakes.dispatcher.notify_one();
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl Jobs {
         }
         // A spare copy: what it holds is in the store and in the job's file already.
         let _ = file::write_durably(&file::path_of(&self.inner.good, id.as_str()), &text);
-        self.inner.inbox.wakes().clock.notify_one();
+        self.inner.wakes.slots.notify_one();
         self.inner.store.job(id.clone()).await?.ok_or(JobsError::NotFound(id))
     }
 }

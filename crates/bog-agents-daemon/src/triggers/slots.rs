@@ -9,6 +9,7 @@ use crate::inbox::Inbox;
 use crate::jobs::Jobs;
 use crate::store::{Advance, DueTrigger, Store, StoreError};
 use crate::telemetry::Metrics;
+use crate::wakes::Wakes;
 use bog_domain::fire::TriggerKind;
 use bog_domain::ids::FireId;
 use bog_domain::job::Trigger;
@@ -17,6 +18,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,8 @@ pub struct Slots {
     pub store: Store,
     /// Where fires go.
     pub inbox: Inbox,
+    /// Who wakes it.
+    pub wakes: Arc<Wakes>,
     /// Who knows what a job's triggers are.
     pub jobs: Jobs,
     /// Who is told how late it was.
@@ -43,7 +47,7 @@ pub struct Slots {
 pub async fn run(slots: Slots, stop: CancellationToken) {
     loop {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
-        let changed = slots.inbox.wakes().clock.notified();
+        let changed = slots.wakes.slots.notified();
         let next = match slots.take_due().await {
             Ok(next) => next,
             Err(error) => {

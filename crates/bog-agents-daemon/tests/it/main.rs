@@ -1,5 +1,8 @@
 //! Everything that needs real processes, files and sockets.
 
+#![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment, and start what they need")]
+
+mod api;
 mod chaos;
 mod crash_windows;
 mod runner;

@@ -36,7 +36,7 @@ pub struct JobSpec {
     pub prompt: Option<String>,
     /// Who does the work; `builtin` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub agent: Option<AgentSpec>,
     /// The built-in agent's model, `provider:model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

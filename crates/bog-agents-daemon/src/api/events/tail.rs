@@ -117,7 +117,8 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let mut tail = Tail::new(run.path().to_owned(), None);
         assert!(tail.read(0).unwrap().is_empty());
-        let (begun, rest) = line(2).split_at(20).to_owned();
+        let second = line(2);
+        let (begun, rest) = second.split_at(20);
         append(run.path(), 1, &format!("{}{begun}", line(1)));
         assert_eq!(ids(&tail.read(1).unwrap()), ["1-1"]);
         assert!(tail.read(1).unwrap().is_empty());

@@ -99,7 +99,10 @@ fn recorded(facts: &Facts<'_>, clock: &Clock) -> Vec<String> {
     closest.sort_by_key(|seen| seen.fire.due_at);
     let mut said: Vec<String> = closest.into_iter().map(|seen| tell(seen, facts.now, clock)).collect();
     if over > 0 {
-        said.push(format!("{over} more fires lie within a minute of that time: `bog-agents-daemon fires list --job {}`", facts.job));
+        said.push(format!(
+            "{over} more fires lie within a minute of that time: `bog-agents-daemon fires list --job {}`",
+            facts.job
+        ));
     }
     said
 }
@@ -108,7 +111,10 @@ fn recorded(facts: &Facts<'_>, clock: &Clock) -> Vec<String> {
 fn nothing_recorded(facts: &Facts<'_>, clock: &Clock) -> Vec<String> {
     if facts.triggers.is_empty() {
         let run = format!("`bog-agents-daemon job run {}`", facts.job);
-        return vec![format!("the job has no triggers: it runs only by hand ({run}), and at {} nobody asked", clock.at(facts.at))];
+        return vec![format!(
+            "the job has no triggers: it runs only by hand ({run}), and at {} nobody asked",
+            clock.at(facts.at)
+        )];
     }
     facts.triggers.iter().map(|trigger| no_fire_of(trigger, facts, clock)).collect()
 }
@@ -138,7 +144,10 @@ fn no_fire_of(trigger: &Trigger, facts: &Facts<'_>, clock: &Clock) -> String {
                 jitter => format!(", or its jitter of up to {} is not over", span(jitter)),
             };
             let late = between(slot, facts.now);
-            format!("the slot of {} of {name} is not recorded yet, {late} after it was due: the scheduler is late{jitter}", clock.at(slot))
+            format!(
+                "the slot of {} of {name} is not recorded yet, {late} after it was due: the scheduler is late{jitter}",
+                clock.at(slot)
+            )
         }
         Some(slot) => {
             let why = "the clock was set back, or a later slot made up for it";
@@ -173,7 +182,8 @@ fn tell(seen: &Seen, now: Timestamp, clock: &Clock) -> String {
     let (what, was) = name(fire, clock);
     let late = fire.seen_at.duration_since(fire.until_at.unwrap_or(fire.due_at)) > LATE;
     let made_up = late && fire.disposition == Disposition::Run;
-    let made_up = if made_up { format!(", made up for {} late,", between(fire.due_at, fire.seen_at)) } else { String::new() };
+    let made_up =
+        if made_up { format!(", made up for {} late,", between(fire.due_at, fire.seen_at)) } else { String::new() };
     format!("{what} {was} recorded at {}{made_up} and {}", clock.at(fire.seen_at), verdict(seen, was, now, clock))
 }
 
@@ -200,7 +210,9 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
         Disposition::Coalesced => format!("was merged into a run that was waiting already, {}", run(seen, now, clock)),
         Disposition::Filtered => format!("{was} kept out by a filter{}", because(reason)),
         Disposition::Blocked => format!("{was} held by a loop breaker{}", because(reason)),
-        Disposition::Skipped if reason == Some(Reason::Disabled.as_str()) => format!("{was} skipped: the job was disabled"),
+        Disposition::Skipped if reason == Some(Reason::Disabled.as_str()) => {
+            format!("{was} skipped: the job was disabled")
+        }
         Disposition::Skipped if reason == Some(Reason::Overlap.as_str()) => {
             format!("{was} skipped: the job was still running or waiting, and `overlap: skip` says to leave it at that")
         }
@@ -209,7 +221,9 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
         }
         Disposition::Skipped => format!("{was} skipped{}", because(reason)),
         Disposition::Missed => format!("{was} missed: {}", missed(reason)),
-        Disposition::Refused if reason == Some(Reason::Draining.as_str()) => format!("{was} refused: the daemon was draining"),
+        Disposition::Refused if reason == Some(Reason::Draining.as_str()) => {
+            format!("{was} refused: the daemon was draining")
+        }
         Disposition::Refused if reason == Some(Reason::QueueFull.as_str()) => {
             format!("{was} refused: as many runs were waiting as `max_queued` allows")
         }
@@ -218,7 +232,8 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
 }
 
 fn missed(reason: Option<&str>) -> String {
-    let why = "nothing could take it then (the daemon was not running, the machine slept, or the clock was set forward)";
+    let why =
+        "nothing could take it then (the daemon was not running, the machine slept, or the clock was set forward)";
     if reason == Some(Reason::OutsideWindow.as_str()) {
         format!("{why}, and when something could, it was older than `catch_up.window`")
     } else {
@@ -235,7 +250,12 @@ fn run(seen: &Seen, now: Timestamp, clock: &Clock) -> String {
     match run.state {
         RunState::Queued if run.attempt > 0 => {
             let error = run.error.as_deref().unwrap_or("it did not end well");
-            format!("{id}: attempt {} of {} failed ({error}); the next is due at {}", run.attempt, run.max_attempts, clock.at(run.not_before))
+            format!(
+                "{id}: attempt {} of {} failed ({error}); the next is due at {}",
+                run.attempt,
+                run.max_attempts,
+                clock.at(run.not_before)
+            )
         }
         RunState::Queued => format!("{id}: it waits for its turn since {}", clock.at(run.queued_at)),
         RunState::Running => {
@@ -248,7 +268,8 @@ fn run(seen: &Seen, now: Timestamp, clock: &Clock) -> String {
 }
 
 fn ended(run: &RunRow) -> String {
-    let took = run.started_at.zip(run.finished_at).map(|(from, to)| format!(" in {}", between(from, to))).unwrap_or_default();
+    let took =
+        run.started_at.zip(run.finished_at).map(|(from, to)| format!(" in {}", between(from, to))).unwrap_or_default();
     let error = run.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
     match run.outcome {
         Some(Outcome::Succeeded) => format!("succeeded{took}"),
@@ -268,7 +289,8 @@ fn state_then(facts: &Facts<'_>, clock: &Clock) -> Option<String> {
     let disabled = facts.revisions[then..].iter().take_while(|revision| !revision.enabled).last()?;
     let when = clock.at(disabled.at);
     let enabled = facts.revisions[..then].iter().rev().find(|revision| revision.enabled);
-    let enabled = enabled.map(|by| format!(", and enabled again by revision {} ({} at {})", by.number, by.author, clock.at(by.at)));
+    let enabled = enabled
+        .map(|by| format!(", and enabled again by revision {} ({} at {})", by.number, by.author, clock.at(by.at)));
     let enabled = enabled.unwrap_or_else(|| format!(", and still is: `bog-agents-daemon job enable {}`", facts.job));
     Some(format!("the job was disabled since revision {} ({} at {when}){enabled}", disabled.number, disabled.author))
 }

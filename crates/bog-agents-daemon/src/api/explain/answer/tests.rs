@@ -116,7 +116,7 @@ fn all(cases: &[String]) -> String {
 
 #[test]
 fn what_was_recorded_is_told() {
-    insta::assert_snapshot!(all(&[
+    let told = all(&[
         asked("it ran", |f| f.around = vec![ran("09:00:00", "09:00:00.012", |_| {})]),
         asked("it ran and failed", |f| {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
@@ -126,14 +126,18 @@ fn what_was_recorded_is_told() {
         asked("it runs", |f| {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| not_over(run, RunState::Running))];
         }),
-        asked("it waits", |f| f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
-            not_over(run, RunState::Queued);
-            run.attempt = 0;
-        })]),
-        asked("it waits for its next attempt", |f| f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
-            not_over(run, RunState::Queued);
-            (run.not_before, run.error) = (at("10:31:00"), Some("exit code 3".to_owned()));
-        })]),
+        asked("it waits", |f| {
+            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
+                not_over(run, RunState::Queued);
+                run.attempt = 0;
+            })]
+        }),
+        asked("it waits for its next attempt", |f| {
+            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
+                not_over(run, RunState::Queued);
+                (run.not_before, run.error) = (at("10:31:00"), Some("exit code 3".to_owned()));
+            })]
+        }),
         asked("it was made up for", |f| f.around = vec![ran("09:00:00", "11:03:00.5", |_| {})]),
         asked("its run was pruned", |f| {
             f.around = vec![ran("09:00:00", "09:00:00.012", |_| {})];
@@ -149,7 +153,8 @@ fn what_was_recorded_is_told() {
         }),
         asked("the daemon was down for days", |f| {
             let mut missed = fire("09:00:00", "10:00:00", Disposition::Missed, Some(Reason::CatchUp));
-            (missed.fire.due_at, missed.fire.until_at, missed.fire.count) = (at("2026-02-27T08:00:00Z"), Some(at("09:00:00")), 4);
+            (missed.fire.due_at, missed.fire.until_at, missed.fire.count) =
+                (at("2026-02-27T08:00:00Z"), Some(at("09:00:00")), 4);
             f.around = vec![missed];
         }),
         asked("the daemon was down too long", |f| {
@@ -171,15 +176,17 @@ fn what_was_recorded_is_told() {
             f.max_runs_reached = true;
         }),
         asked("there were many", |f| {
-            let second = |n: u32| fire(&format!("09:00:{n:02}"), &format!("09:00:{n:02}.001"), Disposition::Missed, None);
+            let second =
+                |n: u32| fire(&format!("09:00:{n:02}"), &format!("09:00:{n:02}.001"), Disposition::Missed, None);
             f.around = (0..12).map(second).collect();
         }),
-    ]));
+    ]);
+    insta::assert_snapshot!(told);
 }
 
 #[test]
 fn where_nothing_was_recorded_it_says_why() {
-    insta::assert_snapshot!(all(&[
+    let told = all(&[
         asked("there is no slot then", |f| {
             f.at = at("09:30:00");
             f.before = Some(ran("09:00:00", "09:00:00.012", |_| {}));
@@ -201,7 +208,8 @@ fn where_nothing_was_recorded_it_says_why() {
         asked("an interval that began yesterday", |f| {
             let begun = at("2026-03-01T12:00:00Z");
             let schedule = IntervalSchedule::new(Duration::from_secs(7200), begun).unwrap();
-            f.triggers = vec![trigger("often", TriggerKind::Interval, "every 2 h", Some(Schedule::Interval(schedule)), begun)];
+            f.triggers =
+                vec![trigger("often", TriggerKind::Interval, "every 2 h", Some(Schedule::Interval(schedule)), begun)];
             f.at = at("09:30:00");
         }),
         asked("it is disabled, and its file is broken", |f| {
@@ -211,5 +219,6 @@ fn where_nothing_was_recorded_it_says_why() {
             f.invalid_edit = Some("line 3, column 5: `triggers[0].cron`: has 2 fields".to_owned());
             f.after = Some(fire("09:00:00", "09:00:00.004", Disposition::Skipped, Some(Reason::Disabled)));
         }),
-    ]));
+    ]);
+    insta::assert_snapshot!(told);
 }
