@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn reads_what_is_documented_and_refuses_the_rest() {
-        let config = Config::parse("port = 0\ntimezone = 'Europe/Berlin'\nlog = 'json'\n[limits]\nwall_clock = '5m'\n").unwrap();
+        let config =
+            Config::parse("port = 0\ntimezone = 'Europe/Berlin'\nlog = 'json'\n[limits]\nwall_clock = '5m'\n").unwrap();
         assert_eq!((config.port, config.log), (0, LogFormat::Json));
         assert_eq!(config.defaults().limits.wall_clock.as_secs(), 300);
         assert_eq!(Config::parse("").unwrap(), Config::default());

@@ -55,7 +55,11 @@ fn event(fire: &FireRow) -> Value {
 /// Every field is defined from the first run on, empty where there was none before.
 fn last_run(run: Option<&RunRow>) -> Value {
     let Some(run) = run else {
-        return LAST_RUN_FIELDS.iter().map(|field| ((*field).to_owned(), Value::from(""))).collect::<Map<_, _>>().into();
+        return LAST_RUN_FIELDS
+            .iter()
+            .map(|field| ((*field).to_owned(), Value::from("")))
+            .collect::<Map<_, _>>()
+            .into();
     };
     json!({
         "attempt": run.attempt,

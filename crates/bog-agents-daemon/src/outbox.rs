@@ -226,7 +226,10 @@ fn rendered(
             }
         }
         OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => {
-            let error = format!("`{}` is not served by this version, which delivers to `log`, `stdout` and `file`", spec.kind());
+            let error = format!(
+                "`{}` is not served by this version, which delivers to `log`, `stdout` and `file`",
+                spec.kind()
+            );
             return Err(permanent(error));
         }
     };

@@ -25,6 +25,7 @@ pub struct Args {}
 pub fn run(_args: &Args) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let demo = Demo::new()?;
+    demo.say("A daemon, in a throw-away folder:")?;
     let mut daemon = demo.start_daemon()?;
     demo.cron()?;
     demo.by_hand()?;
@@ -38,7 +39,8 @@ pub fn run(_args: &Args) -> anyhow::Result<Exit> {
     ))?;
     demo.say("Next, on your own machine:")?;
     demo.out.text(
-        "  bog-agents-daemon run                                       # the daemon, in the foreground\n  \
+        "  cargo install --locked --path crates/bog-agents-daemon      # puts it on your PATH\n  \
+         bog-agents-daemon run                                       # the daemon, in the foreground\n  \
          bog-agents-daemon job add --name hello --cron '0 9 * * 1-5' --output log -- git log --oneline -5\n  \
          bog-agents-daemon job run hello --wait\n  \
          bog-agents-daemon --help",
@@ -71,7 +73,9 @@ impl Demo {
         let out = Out::new();
         let repository = match repository() {
             Some(found) => found,
-            None => bail!("the demo reads the history of a git repository: run it inside one, for example in a clone of this project"),
+            None => bail!(
+                "the demo reads the history of a git repository: run it inside one, for example in a clone of this project"
+            ),
         };
         std::fs::create_dir(folder.path().join("work"))?;
         Ok(Self { folder, program, repository, out })
@@ -114,7 +118,6 @@ impl Demo {
     }
 
     fn start_daemon(&self) -> anyhow::Result<Daemon> {
-        self.say("A daemon, in a throw-away folder:")?;
         self.out.text(&self.out.paint.with(Ink::Faint, "$ bog-agents-daemon run --port 0 &"))?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("daemon.log"))?;
         let mut command = self.command();
@@ -137,8 +140,21 @@ impl Demo {
         let repository = self.repository.display().to_string();
         let file = format!("file:{}", self.work().join("commits.md").display());
         self.show(&[
-            "job", "add", "--name", "Newest commit", "--cron", "*/2 * * * * *", "--output", &file, "--", "git", "-C",
-            &repository, "log", "-1", "--format=%h %s (%an, %ar)",
+            "job",
+            "add",
+            "--name",
+            "Newest commit",
+            "--cron",
+            "*/2 * * * * *",
+            "--output",
+            &file,
+            "--",
+            "git",
+            "-C",
+            &repository,
+            "log",
+            "-1",
+            "--format=%h %s (%an, %ar)",
         ])?;
         self.until("two slots have fired", || {
             let runs = self.ask(&["runs", "list", "--job", "newest-commit", "--json"])?;
@@ -157,7 +173,18 @@ impl Demo {
                       sleep 1; echo files: $(git ls-files | wc -l)";
         let repository = self.repository.display().to_string();
         self.show(&[
-            "job", "add", "--name", "report", "--working-dir", &repository, "--output", "log", "--", "sh", "-c", script,
+            "job",
+            "add",
+            "--name",
+            "report",
+            "--working-dir",
+            &repository,
+            "--output",
+            "log",
+            "--",
+            "sh",
+            "-c",
+            script,
         ])?;
         self.show(&["job", "run", "report", "--wait"])
     }
@@ -224,7 +251,8 @@ fn finished(runs: &Value) -> impl Iterator<Item = &Value> {
 fn repository() -> Option<PathBuf> {
     let top = |folder: &Path| {
         let output = Command::new("git").arg("-C").arg(folder).args(["rev-parse", "--show-toplevel"]).output().ok()?;
-        let commits = Command::new("git").arg("-C").arg(folder).args(["rev-parse", "-q", "--verify", "HEAD"]).output().ok()?;
+        let commits =
+            Command::new("git").arg("-C").arg(folder).args(["rev-parse", "-q", "--verify", "HEAD"]).output().ok()?;
         let found = String::from_utf8(output.stdout).ok()?;
         (output.status.success() && commits.status.success()).then(|| PathBuf::from(found.trim_end()))
     };

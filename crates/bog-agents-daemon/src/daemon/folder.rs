@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Another daemon holds it.
-    #[error("the data folder `{path}` is held by another daemon{holder}: stop that one, or use another folder with `--data-dir`")]
+    #[error(
+        "the data folder `{path}` is held by another daemon{holder}: stop that one, or use another folder with `--data-dir`"
+    )]
     Held {
         /// The folder.
         path: PathBuf,
@@ -18,7 +20,9 @@ pub enum FolderError {
         holder: String,
     },
     /// It cannot be made or written.
-    #[error("the data folder `{path}` cannot be used: {error}; choose another with `--data-dir` or BOG_DAEMON_DATA_DIR")]
+    #[error(
+        "the data folder `{path}` cannot be used: {error}; choose another with `--data-dir` or BOG_DAEMON_DATA_DIR"
+    )]
     Unusable {
         /// The folder.
         path: PathBuf,

@@ -63,7 +63,9 @@ pub enum DaemonError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The address is open to others and nobody said that this is meant.
-    #[error("`{0}` is no loopback address: anyone who reaches it and has the token can run jobs; add `--allow-remote` if that is meant")]
+    #[error(
+        "`{0}` is no loopback address: anyone who reaches it and has the token can run jobs; add `--allow-remote` if that is meant"
+    )]
     Remote(String),
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`: {error}; choose another with `--port`, 0 picks a free one")]
@@ -182,11 +184,8 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         shutdown_grace: config.shutdown_grace.duration(),
         under_way: dispatcher::UnderWay::default(),
     };
-    let roots = Roots {
-        home: crate::env::home_dir(),
-        data_dir: folder.path.clone(),
-        more: config.output_roots.clone(),
-    };
+    let roots =
+        Roots { home: crate::env::home_dir(), data_dir: folder.path.clone(), more: config.output_roots.clone() };
     let outbox = Outbox {
         store: store.clone(),
         wakes: Arc::clone(&wakes),
@@ -203,7 +202,12 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
 async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
     match jobs.reconcile().await {
-        Ok(done) => tracing::info!(jobs.saved = done.saved, jobs.deleted = done.deleted, jobs.invalid = done.invalid, "job files read"),
+        Ok(done) => tracing::info!(
+            jobs.saved = done.saved,
+            jobs.deleted = done.deleted,
+            jobs.invalid = done.invalid,
+            "job files read"
+        ),
         Err(JobsError::Store(error)) => return Err(error.into()),
         Err(error) => tracing::error!(%error, "job files cannot be read: jobs go on as they were"),
     }

@@ -2,8 +2,8 @@
 //! attempt that cannot be prepared for lack of space costs nothing.
 
 use super::Dispatcher;
-use crate::store::{Ready, StoreError};
 use crate::runner::handle as runner;
+use crate::store::{Ready, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
 use bog_domain::run::Outcome;

@@ -68,7 +68,9 @@ impl Dispatcher {
             };
             match found {
                 Ok(found) => return found,
-                Err(error) => tracing::error!(dir = %dir.display(), %error, "an attempt cannot be judged; trying again"),
+                Err(error) => {
+                    tracing::error!(dir = %dir.display(), %error, "an attempt cannot be judged; trying again")
+                }
             }
             tokio::time::sleep(RETRY).await;
         }

@@ -80,7 +80,9 @@ impl Dispatcher {
             AfterAttempt::RetryAfter(delay) if record.outcome != Outcome::Cancelled => {
                 Ended::Retry { not_before: clock::now() + delay }
             }
-            AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => Ended::Finished(deliveries(ready, job, record.outcome)),
+            AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => {
+                Ended::Finished(deliveries(ready, job, record.outcome))
+            }
         };
         AttemptEnd {
             claim,
@@ -105,7 +107,5 @@ fn deliveries(ready: &Ready, job: Option<&Job>, outcome: Outcome) -> Vec<NewDeli
     };
     let numbered = (0..).zip(specs);
     let wanted = numbered.filter(|(_, (_, wanted))| *wanted);
-    wanted
-        .map(|(position, (spec, _))| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec })
-        .collect()
+    wanted.map(|(position, (spec, _))| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec }).collect()
 }

@@ -93,7 +93,11 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
         && let Some(before) = super::answers::find(tx, &answer.scope, &answer.key)?
     {
         let same = before.request == answer.request;
-        return Ok(if same { Accepted::Duplicate(serde_json::from_str(&before.response)?) } else { Accepted::KeyReused });
+        return Ok(if same {
+            Accepted::Duplicate(serde_json::from_str(&before.response)?)
+        } else {
+            Accepted::KeyReused
+        });
     }
     if let Some(receipt) = duplicate(tx, &arrival)? {
         return Ok(Accepted::Duplicate(receipt));
@@ -125,7 +129,8 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
 
 fn duplicate(tx: &Connection, arrival: &Arrival) -> Result<Option<Receipt>, StoreError> {
     let Some(key) = &arrival.dedupe_key else { return Ok(None) };
-    let sql = "SELECT id, run_id, disposition, reason FROM fires WHERE job_uid = ?1 AND trigger_id = ?2 AND dedupe_key = ?3";
+    let sql =
+        "SELECT id, run_id, disposition, reason FROM fires WHERE job_uid = ?1 AND trigger_id = ?2 AND dedupe_key = ?3";
     let read = |row: &Row<'_>| {
         Ok(Receipt {
             fire_id: super::rows::parsed(row, 0)?,
@@ -134,7 +139,8 @@ fn duplicate(tx: &Connection, arrival: &Arrival) -> Result<Option<Receipt>, Stor
             reason: row.get(3)?,
         })
     };
-    let found = tx.prepare_cached(sql)?.query_row(params![arrival.job.to_string(), arrival.trigger.as_str(), key], read);
+    let found =
+        tx.prepare_cached(sql)?.query_row(params![arrival.job.to_string(), arrival.trigger.as_str(), key], read);
     Ok(found.optional()?)
 }
 
@@ -177,9 +183,7 @@ fn waiting_run(tx: &Connection, job: JobUid) -> Result<Option<RunId>, StoreError
 fn load(tx: &Connection, job: JobUid, run_count: u64, coalesce_target: bool) -> Result<Load, StoreError> {
     let sql = "SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'queued') \
                FROM runs WHERE state IN ('queued', 'running') AND job_uid = ?1";
-    let read = |row: &Row<'_>| {
-        Ok(Load { running: row.get(0)?, queued: row.get(1)?, run_count, coalesce_target })
-    };
+    let read = |row: &Row<'_>| Ok(Load { running: row.get(0)?, queued: row.get(1)?, run_count, coalesce_target });
     Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], read)?)
 }
 
@@ -200,7 +204,8 @@ fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> R
         target.max_attempts,
         ms(now),
     ])?;
-    tx.prepare_cached("UPDATE jobs SET run_count = run_count + 1 WHERE uid = ?1")?.execute([arrival.job.to_string()])?;
+    tx.prepare_cached("UPDATE jobs SET run_count = run_count + 1 WHERE uid = ?1")?
+        .execute([arrival.job.to_string()])?;
     record(tx, arrival, target, (Disposition::Run, None, Some(arrival.run)), now)
 }
 
@@ -240,7 +245,9 @@ fn record(
 fn merge_or_record(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
     let verdict = (Disposition::Skipped, Some(Reason::Disabled), None);
     let scheduled = matches!(arrival.kind, TriggerKind::Cron | TriggerKind::Interval);
-    if scheduled && let Some(fire_id) = extend_range(tx, arrival.job, &arrival.trigger, verdict, (arrival.due_at, 1), now)? {
+    if scheduled
+        && let Some(fire_id) = extend_range(tx, arrival.job, &arrival.trigger, verdict, (arrival.due_at, 1), now)?
+    {
         let reason = Some(Reason::Disabled.as_str().to_owned());
         return Ok(Receipt { fire_id, run_id: None, disposition: Disposition::Skipped, reason });
     }

@@ -87,7 +87,8 @@ impl Store {
             let id = claim.run.to_string();
             let voided = tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now)])?;
             if voided == 1 {
-                let sql = "UPDATE attempts SET finished_at = ?3, error = 'never began' WHERE run_id = ?1 AND attempt = ?2";
+                let sql =
+                    "UPDATE attempts SET finished_at = ?3, error = 'never began' WHERE run_id = ?1 AND attempt = ?2";
                 tx.prepare_cached(sql)?.execute(params![id, claim.attempt, ms(now)])?;
             }
             Ok(voided == 1)
@@ -109,7 +110,9 @@ impl Store {
 }
 
 fn select_ready() -> String {
-    format!("SELECT {RUN_COLUMNS}, v.spec FROM runs r JOIN revisions v ON v.job_uid = r.job_uid AND v.revision = r.revision")
+    format!(
+        "SELECT {RUN_COLUMNS}, v.spec FROM runs r JOIN revisions v ON v.job_uid = r.job_uid AND v.revision = r.revision"
+    )
 }
 
 fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {

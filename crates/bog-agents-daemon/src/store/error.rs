@@ -12,7 +12,9 @@ pub enum StoreError {
     #[error("the database cannot be written: {0}")]
     Unavailable(String),
     /// The file is damaged.
-    #[error("the database is damaged: {0}; stop the daemon and start it again: it sets the file aside and begins a new one")]
+    #[error(
+        "the database is damaged: {0}; stop the daemon and start it again: it sets the file aside and begins a new one"
+    )]
     Corrupt(String),
     /// The store is shutting down.
     #[error("the daemon is shutting down")]

@@ -143,8 +143,12 @@ fn check_whole(connection: &Connection, path: &Path) -> Result<(), Unfit> {
         let why = format!("it is {length} bytes long where {} are recorded", pages * size);
         return Err(Unfit::Failed(StoreError::Corrupt(why)));
     }
-    for table in ["meta", "jobs", "revisions", "triggers", "fires", "runs", "run_outputs", "attempts", "deliveries", "answers"] {
-        let _: i64 = connection.query_row(&format!("SELECT count(*) FROM (SELECT * FROM {table} LIMIT 1)"), [], |row| row.get(0))?;
+    for table in
+        ["meta", "jobs", "revisions", "triggers", "fires", "runs", "run_outputs", "attempts", "deliveries", "answers"]
+    {
+        let _: i64 =
+            connection
+                .query_row(&format!("SELECT count(*) FROM (SELECT * FROM {table} LIMIT 1)"), [], |row| row.get(0))?;
     }
     Ok(())
 }

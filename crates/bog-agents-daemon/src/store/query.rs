@@ -70,7 +70,9 @@ impl Store {
     /// When they cannot be read.
     pub async fn jobs(&self, after: Option<JobId>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         self.read(move |tx| {
-            let sql = format!("SELECT {JOB_COLUMNS} FROM jobs j WHERE j.deleted_at IS NULL AND j.id > ?1 ORDER BY j.id LIMIT ?2");
+            let sql = format!(
+                "SELECT {JOB_COLUMNS} FROM jobs j WHERE j.deleted_at IS NULL AND j.id > ?1 ORDER BY j.id LIMIT ?2"
+            );
             let mut statement = tx.prepare_cached(&sql)?;
             let after = after.map(String::from).unwrap_or_default();
             let rows = statement.query_map(params![after, limit], JobRow::read)?;
@@ -85,7 +87,8 @@ impl Store {
     /// When they cannot be read.
     pub async fn revisions(&self, job: JobUid) -> Result<Vec<RevisionRow>, StoreError> {
         self.read(move |tx| {
-            let sql = "SELECT revision, author, created_at, spec FROM revisions WHERE job_uid = ?1 ORDER BY revision DESC";
+            let sql =
+                "SELECT revision, author, created_at, spec FROM revisions WHERE job_uid = ?1 ORDER BY revision DESC";
             let mut statement = tx.prepare_cached(sql)?;
             let rows = statement.query_map([job.to_string()], RevisionRow::read)?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -150,7 +153,12 @@ impl Store {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn fires(&self, filter: FireFilter, cursor: Option<Seq>, limit: u32) -> Result<Page<FireRow>, StoreError> {
+    pub async fn fires(
+        &self,
+        filter: FireFilter,
+        cursor: Option<Seq>,
+        limit: u32,
+    ) -> Result<Page<FireRow>, StoreError> {
         self.read(move |tx| {
             let sql = format!(
                 "SELECT {FIRE_COLUMNS} FROM fires \

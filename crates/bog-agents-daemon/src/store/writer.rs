@@ -34,7 +34,10 @@ impl Writer {
         clippy::disallowed_methods,
         reason = "SQLite blocks; the writer is the one thread of ours, and it lives as long as the store"
     )]
-    pub(super) fn start(connection: Connection, on_commit: OnCommit) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub(super) fn start(
+        connection: Connection,
+        on_commit: OnCommit,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (operations, inbox) = mpsc::channel(MAX_WAITING);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())

@@ -111,9 +111,11 @@ impl Slots {
 
     fn advance(&self, due: &DueTrigger, trigger: &Trigger, plan: Plan) -> Advance {
         let missed = plan.missed.into_iter();
-        let missed = missed.map(|range| (FireId::new(clock::new_id()), range.from, range.until, range.count, range.reason));
+        let missed =
+            missed.map(|range| (FireId::new(clock::new_id()), range.from, range.until, range.count, range.reason));
         let fires = plan.fires.into_iter().map(|slot| {
-            let context = json!({ "due_at": slot.due_at, "scheduled_count": slot.scheduled_count, "caught_up": slot.caught_up });
+            let context =
+                json!({ "due_at": slot.due_at, "scheduled_count": slot.scheduled_count, "caught_up": slot.caught_up });
             crate::store::Arrival {
                 trigger: trigger.id.clone(),
                 // The nominal instant: the same slot planned twice, after the clock was set back, is one fire.

@@ -127,7 +127,10 @@ fn kill_a_runner(data: &Path) {
 fn processes(wanted: impl Fn(&Path) -> bool) -> Vec<String> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let numbered = all.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
-    numbered.filter(|entry| wanted(&entry.path())).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    numbered
+        .filter(|entry| wanted(&entry.path()))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 fn judge(home: &Home, promised: &Promised) {
@@ -153,7 +156,10 @@ fn judge(home: &Home, promised: &Promised) {
     judge_executions(home, &runs);
     eventually("no process is left", || left_behind(&known).is_empty());
     println!("{} runs, {} acknowledged by hand, {} jobs made", runs.len(), promised.runs.len(), promised.jobs.len());
-    assert!(promised.runs.len() > 20 && runs.len() > promised.runs.len(), "the rounds did too little to prove anything");
+    assert!(
+        promised.runs.len() > 20 && runs.len() > promised.runs.len(),
+        "the rounds did too little to prove anything"
+    );
 }
 
 /// Each attempt ran at most once, one that succeeded ran, only a retried run ran twice, and each is delivered.
@@ -175,7 +181,8 @@ fn judge_executions(home: &Home, runs: &[Value]) {
         if run["job_id"] != "again" {
             assert!(attempts.len() <= 1, "{id} has no retry and ran {attempts:?}: {run:?}");
         }
-        let out = std::fs::read_to_string(home.path().join(format!("out-{}.md", run["job_id"].as_str().unwrap()))).unwrap();
+        let out =
+            std::fs::read_to_string(home.path().join(format!("out-{}.md", run["job_id"].as_str().unwrap()))).unwrap();
         if run["outcome"] == "succeeded" {
             assert!(out.contains(id), "the result of {id} is not in its file");
         }

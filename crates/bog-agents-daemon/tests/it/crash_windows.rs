@@ -157,8 +157,12 @@ fn a_slot_is_recorded_with_its_memory_or_not_at_all() {
     assert_eq!(daemon.request("POST", "/jobs/tick/disable", &[], None).unwrap().status, 200);
     settled(&home, &daemon);
     let fires = daemon.get("/fires?job=tick&limit=1000&disposition=run");
-    let mut due: Vec<jiff::Timestamp> =
-        fires["items"].as_array().unwrap().iter().map(|fire| fire["due_at"].as_str().unwrap().parse().unwrap()).collect();
+    let mut due: Vec<jiff::Timestamp> = fires["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fire| fire["due_at"].as_str().unwrap().parse().unwrap())
+        .collect();
     due.sort_unstable();
     for pair in due.windows(2) {
         assert_eq!(pair[1].as_second() - pair[0].as_second(), 1, "no slot is lost or comes twice: {due:?}");
