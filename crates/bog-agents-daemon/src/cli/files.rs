@@ -58,7 +58,7 @@ impl JobFiles {
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(JobFile { job: self.check(id, &text), text }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(not_found(format!("there is no job `{id}`: `bog-agents-daemon job list` shows those there are")))
+                Err(no_job(id))
             }
             Err(error) => Err(error).with_context(|| format!("`{}` cannot be read", path.display())),
         }
@@ -121,9 +121,12 @@ impl JobFiles {
     /// # Errors
     /// When there is none, or it cannot be removed.
     pub fn remove(&self, id: &JobId) -> anyhow::Result<()> {
-        self.read(id)?;
         let path = self.path(id);
-        std::fs::remove_file(&path).with_context(|| format!("`{}` cannot be removed", path.display()))?;
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_job(id)),
+            Err(error) => return Err(error).with_context(|| format!("`{}` cannot be removed", path.display())),
+        }
         sync_folder(&self.folder).with_context(|| format!("`{}` cannot be synced", self.folder.display()))
     }
 
@@ -167,6 +170,10 @@ pub fn next_slots(job: &Job, now: Timestamp, count: usize) -> Vec<crate::api::wi
     slots.sort_by_key(|slot| slot.at);
     slots.truncate(count);
     slots
+}
+
+fn no_job(id: &JobId) -> anyhow::Error {
+    not_found(format!("there is no job `{id}`: `bog-agents-daemon job list` shows those there are"))
 }
 
 /// Makes a removal durable.

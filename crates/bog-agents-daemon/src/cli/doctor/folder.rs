@@ -78,7 +78,8 @@ fn space(folder: &Path) -> Option<Finding> {
     };
     // The types differ between systems.
     let free = u64::from(figures.blocks_available()).saturating_mul(figures.fragment_size());
-    let shown = ByteSize::new(free >> 20 << 20);
+    let unit = if free >= 10 << 30 { 30 } else { 20 };
+    let shown = ByteSize::new(free >> unit << unit);
     Some(match free {
         0..NO_SPACE => Finding::fail(CHECK, format!("{shown}: nothing new can be written down; make room")),
         NO_SPACE..LITTLE_SPACE => Finding::warn(CHECK, format!("{shown}: make room soon")),

@@ -9,7 +9,7 @@ use bog_domain::spec::{
     WebhookSpec,
 };
 use bog_domain::units::Span;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What fires the job, what it does, where the result goes.
 #[derive(Debug, Default, clap::Args)]
@@ -166,8 +166,11 @@ fn absolute(dir: &str, here: &Path) -> String {
     if dir == "~" || dir.starts_with("~/") {
         return dir.to_owned();
     }
-    // `.` and a slash at the end would only be noise in the file; `..` is resolved by whoever opens it.
-    here.join(dir).components().collect::<PathBuf>().to_string_lossy().into_owned()
+    // `.` and a slash at the end would only be noise in the file; `..` means something only to the file system.
+    let path: PathBuf = here.join(dir).components().collect();
+    let upwards = path.components().any(|component| component == Component::ParentDir);
+    let resolved = if upwards { path.canonicalize().unwrap_or(path) } else { path };
+    resolved.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
