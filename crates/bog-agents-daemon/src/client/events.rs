@@ -79,6 +79,9 @@ impl RunEvents {
     /// Reads one piece of the stream, connecting first where there is none.
     async fn read(&mut self) -> Result<(), ClientError> {
         if self.stream.is_none() {
+            if self.tries > 0 {
+                self.client = self.client.again()?;
+            }
             self.stream = Some(self.connect().await?);
             self.lines = Lines::default();
         }
@@ -119,9 +122,8 @@ impl RunEvents {
     /// A broken connection is mended; anything the daemon said is final.
     async fn wait_or_give_up(&mut self, error: ClientError) -> Result<(), ClientError> {
         let passing = match &error {
-            ClientError::Transport { .. } | ClientError::Refused(_) => true,
-            ClientError::NoAddress
-            | ClientError::BadAddress { .. }
+            ClientError::Transport { .. } | ClientError::Refused(_) | ClientError::NoAddress => true,
+            ClientError::BadAddress { .. }
             | ClientError::NoToken { .. }
             | ClientError::WrongToken(_)
             | ClientError::Problem(_)

@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a connection may take.
@@ -23,6 +23,7 @@ const PAGE: usize = 1000;
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    data_dir: PathBuf,
 }
 
 impl Client {
@@ -45,7 +46,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ClientError::from_reqwest(address.url.as_str(), error))?;
-        Ok(Self { http, base: address.url.clone() })
+        Ok(Self { http, base: address.url.clone(), data_dir: data_dir.to_owned() })
     }
 
     /// A client of the daemon of a data folder.
@@ -54,6 +55,11 @@ impl Client {
     /// When none is known there, or there is no token.
     pub fn of(data_dir: &Path) -> Result<Self, ClientError> {
         Self::new(&Address::find(data_dir)?, data_dir)
+    }
+
+    /// A client of the daemon that runs there now: the next one may have another port.
+    pub(super) fn again(&self) -> Result<Self, ClientError> {
+        Self::of(&self.data_dir)
     }
 
     /// A request for a path given by its segments, each of which is escaped.

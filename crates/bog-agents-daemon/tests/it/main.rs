@@ -4,6 +4,7 @@
 
 mod api;
 mod chaos;
+mod cli;
 mod crash_windows;
 mod runner;
 mod support;
