@@ -77,10 +77,10 @@ impl std::str::FromStr for Moment {
             return Ok(Self::Civil(civil));
         }
         let span = text.strip_suffix("ago").unwrap_or(text).trim();
-        if span.ends_with(|c: char| c.is_ascii_alphabetic()) {
-            if let Ok(span) = span.parse::<Span>() {
-                return Ok(Self::Ago(span.duration()));
-            }
+        // A bare number would be anything: seconds ago, an hour, a year.
+        let length = span.ends_with(|c: char| c.is_ascii_alphabetic()).then(|| span.parse::<Span>());
+        if let Some(Ok(length)) = length {
+            return Ok(Self::Ago(length.duration()));
         }
         Err(format!(
             "`{text}` is not a time: write `2026-11-23 09:00`, `09:00` (today), `2h` (ago), or RFC 3339 as in \

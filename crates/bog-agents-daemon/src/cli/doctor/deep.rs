@@ -44,7 +44,7 @@ fn folders(runs: &Path, states: &HashMap<String, RunState>) -> Vec<Finding> {
         live += held;
         match states.get(&run) {
             None => {
-                findings.push(Finding::warn(CHECK, format!("`{shown}` has no row in the record: it can be removed")))
+                findings.push(Finding::warn(CHECK, format!("`{shown}` has no row in the record: it can be removed")));
             }
             Some(RunState::Running) if held > 1 => {
                 findings.push(Finding::fail(CHECK, format!("`{shown}` has {held} live attempts")));

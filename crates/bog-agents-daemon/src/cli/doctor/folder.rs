@@ -76,8 +76,7 @@ fn space(folder: &Path) -> Option<Finding> {
         Ok(figures) => figures,
         Err(error) => return Some(Finding::warn(CHECK, format!("cannot be found out: {error}"))),
     };
-    // The types differ between systems.
-    let free = u64::from(figures.blocks_available()).saturating_mul(figures.fragment_size());
+    let free = wide(figures.blocks_available()).saturating_mul(wide(figures.fragment_size()));
     let unit = if free >= 10 << 30 { 30 } else { 20 };
     let shown = ByteSize::new(free >> unit << unit);
     Some(match free {
@@ -85,6 +84,12 @@ fn space(folder: &Path) -> Option<Finding> {
         NO_SPACE..LITTLE_SPACE => Finding::warn(CHECK, format!("{shown}: make room soon")),
         LITTLE_SPACE.. => Finding::ok(CHECK, shown.to_string()),
     })
+}
+
+/// The types of these figures differ between systems.
+#[cfg(unix)]
+fn wide(figure: impl Into<u64>) -> u64 {
+    figure.into()
 }
 
 #[cfg(not(unix))]

@@ -12,6 +12,7 @@ use bog_domain::error::SpecError;
 use bog_domain::ids::JobId;
 use bog_domain::job::Job;
 use bog_domain::spec::{JobSpec, yaml};
+use bog_domain::units::ByteSize;
 use jiff::Timestamp;
 use std::io::Read;
 use std::path::PathBuf;
@@ -121,6 +122,10 @@ pub(super) fn read(file: &std::path::Path) -> anyhow::Result<String> {
         std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text))
     };
     match result {
+        Ok(_) if text.len() > yaml::MAX_JOB_BYTES => {
+            let most = ByteSize::new(yaml::MAX_JOB_BYTES as u64);
+            Err(usage(format!("`{}` is too large for a job: at most {most} are read", file.display())))
+        }
         Ok(_) => Ok(text),
         Err(error) => Err(usage(format!("`{}` cannot be read: {error}", file.display()))),
     }

@@ -27,6 +27,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let (was, revision) = match &reach {
         Reach::Daemon(daemon) => {
             let job = daemon.job(id).await?;
+            say_what_is_lost(id, context);
             (yaml::to_yaml(&job.spec), job.revision)
         }
         Reach::Files(files) => {
@@ -55,6 +56,16 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     warnings.iter().for_each(|warning| warn(warning));
     context.out.text(&format!("saved job `{id}`: {what}"))?;
     Ok(Exit::Ok)
+}
+
+/// The daemon is given a job, not a text: it writes the file anew, without comments.
+fn say_what_is_lost(id: &JobId, context: &Context) {
+    let path = context.data_dir.join("jobs").join(format!("{id}.yaml"));
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    if text.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #")) {
+        let path = path.display();
+        warn(&format!("comments are lost when this is saved: to keep them edit `{path}`, which the daemon takes at once"));
+    }
 }
 
 /// A text that came back from the editor and is a valid job.
