@@ -57,9 +57,7 @@ impl JobFiles {
         let path = self.path(id);
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(JobFile { job: self.check(id, &text), text }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Err(no_job(id))
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(no_job(id)),
             Err(error) => Err(error).with_context(|| format!("`{}` cannot be read", path.display())),
         }
     }

@@ -2,11 +2,18 @@
 //! look on while a daemon works; then what is under way may look odd for an instant.
 
 use super::super::context::Context;
-use super::Finding;
+use super::{Finding, Verdict};
 use crate::store;
 use bog_domain::run::RunState;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::time::Duration;
+
+/// How often record and folders are compared before a difference counts.
+const LOOKS: u32 = 5;
+
+/// Time between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 pub(super) fn check(context: &Context) -> Vec<Finding> {
     const CHECK: &str = "record";
@@ -24,11 +31,25 @@ pub(super) fn check(context: &Context) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, "every invariant holds"));
     }
-    match store::run_states(&database) {
-        Ok(states) => findings.extend(folders(&context.data_dir.join("runs"), &states)),
-        Err(error) => findings.push(Finding::fail(CHECK, format!("its runs cannot be read: {error}"))),
-    }
+    findings.extend(runs(&database, &context.data_dir.join("runs")));
     findings
+}
+
+/// Compares record and folders until they agree, a few times: a run that begins or ends between the two looks is none
+/// to complain of.
+fn runs(database: &Path, runs: &Path) -> Vec<Finding> {
+    let mut looks = 0;
+    loop {
+        let findings = match store::run_states(database) {
+            Ok(states) => folders(runs, &states),
+            Err(error) => vec![Finding::fail("record", format!("its runs cannot be read: {error}"))],
+        };
+        looks += 1;
+        if looks == LOOKS || findings.iter().all(|finding| finding.verdict == Verdict::Ok) {
+            return findings;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
 }
 
 /// Compares the runs' folders with the record.
@@ -96,7 +117,6 @@ fn is_locked(_path: &Path, _locked: &HashSet<u64>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
 
     #[test]

@@ -64,7 +64,9 @@ fn say_what_is_lost(id: &JobId, context: &Context) {
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     if text.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #")) {
         let path = path.display();
-        warn(&format!("comments are lost when this is saved: to keep them edit `{path}`, which the daemon takes at once"));
+        warn(&format!(
+            "comments are lost when this is saved: to keep them edit `{path}`, which the daemon takes at once"
+        ));
     }
 }
 
