@@ -128,3 +128,20 @@ fn a_draining_daemon_says_so_and_refuses() {
     assert!(cli(&home, &["status"]).out.starts_with("status       draining\n"));
     assert_eq!(cli(&home, &["job", "run", "hello"]).code, 1);
 }
+
+#[test]
+fn a_daemon_ends_with_0_when_asked_and_a_second_one_with_5() {
+    let home = Home::new();
+    let daemon = home.start();
+    let second = cli(&home, &["run", "--port", "0"]);
+    assert_eq!((second.code, second.out.as_str()), (5, ""), "{second:?}");
+    assert!(second.err.contains(&daemon.pid().to_string()), "{second:?}");
+    assert_eq!(daemon.stop().code(), Some(0));
+    assert_eq!(cli(&home, &["status"]).code, 3);
+    let open = cli(&home, &["run", "--host", "0.0.0.0", "--port", "0"]);
+    assert_eq!(open.code, 2, "{open:?}");
+    assert!(open.err.contains("--allow-remote"), "{open:?}");
+    std::fs::write(home.data().join("config.toml"), "prot = 1\n").unwrap();
+    assert_eq!(cli(&home, &["run", "--port", "0"]).code, 2);
+    assert_eq!(cli(&home, &["job", "list"]).code, 2);
+}
