@@ -4,11 +4,9 @@
 
 use super::http::{event_stream, header};
 use super::{Client, ClientError};
-use crate::api::wire::Run;
-use bog_domain::event::RunEvent;
+use crate::api::wire::{Event, Run};
 use bog_domain::ids::RunId;
 use reqwest::Response;
-use serde::Deserialize;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -22,12 +20,7 @@ const TRIES: u32 = 8;
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunUpdate {
     /// One thing that happened in an attempt.
-    Event {
-        /// The attempt, from 1.
-        attempt: u32,
-        /// What happened.
-        event: RunEvent,
-    },
+    Event(Event),
     /// The run ended.
     End(Box<Run>),
 }
@@ -42,16 +35,6 @@ pub struct RunEvents {
     last_id: Option<String>,
     ready: VecDeque<RunUpdate>,
     tries: u32,
-}
-
-/// An event with its attempt, as it travels.
-#[derive(Deserialize)]
-struct WireEvent {
-    attempt: u32,
-    seq: u64,
-    at: jiff::Timestamp,
-    kind: bog_domain::event::EventKind,
-    data: serde_json::Value,
 }
 
 impl RunEvents {
@@ -151,10 +134,7 @@ struct Message {
 impl Message {
     fn update(&self) -> Result<Option<RunUpdate>, serde_json::Error> {
         match self.name.as_str() {
-            "event" => {
-                let WireEvent { attempt, seq, at, kind, data } = serde_json::from_str(&self.data)?;
-                Ok(Some(RunUpdate::Event { attempt, event: RunEvent { seq, at, kind, data } }))
-            }
+            "event" => Ok(Some(RunUpdate::Event(serde_json::from_str(&self.data)?))),
             "end" => Ok(Some(RunUpdate::End(serde_json::from_str(&self.data)?))),
             // A newer daemon may say more.
             _ => Ok(None),
@@ -233,7 +213,7 @@ mod tests {
         let seen: Vec<_> = updates
             .iter()
             .map(|update| match update {
-                RunUpdate::Event { attempt, event } => (*attempt, event.seq, event.kind),
+                RunUpdate::Event(event) => (event.attempt, event.seq, event.kind),
                 RunUpdate::End(_) => unreachable!("the stream has no end"),
             })
             .collect();

@@ -1,7 +1,7 @@
 //! What the daemon is asked about jobs.
 
 use super::{Client, ClientError};
-use crate::api::wire::{Explanation, FireByHand, Fired, Job, NextSlot, Revision};
+use crate::api::wire::{Explanation, FireByHand, Fired, Job, NextSlots, Revision};
 use bog_domain::ids::JobId;
 use bog_domain::spec::JobSpec;
 use jiff::Timestamp;
@@ -71,10 +71,8 @@ impl Client {
     ///
     /// # Errors
     /// When the daemon does not answer, or has none of that id.
-    pub async fn next_slots(&self, id: &JobId, count: u16) -> Result<Vec<NextSlot>, ClientError> {
-        let request = self.get(&["jobs", id.as_str(), "next"]).query(&[("count", count)]);
-        let page: crate::api::wire::List<NextSlot> = self.json(request).await?;
-        Ok(page.items)
+    pub async fn next_slots(&self, id: &JobId, count: u16) -> Result<NextSlots, ClientError> {
+        self.json(self.get(&["jobs", id.as_str(), "next"]).query(&[("count", count)])).await
     }
 
     /// Why a job did or did not run.

@@ -4,7 +4,7 @@ use super::super::context::{Context, Reach, say_offline};
 use super::super::exit::Exit;
 use super::super::files;
 use super::super::when::{distance, local};
-use crate::api::wire::NextSlot;
+use crate::api::wire::{NextSlot, NextSlots};
 use bog_domain::ids::JobId;
 
 /// List a job's next slots
@@ -22,12 +22,13 @@ pub struct Args {
 
 /// Lists slots.
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let slots = match context.reach().await? {
+    let NextSlots { items: slots, note, .. } = match context.reach().await? {
         Reach::Daemon(daemon) => daemon.next_slots(&args.job, args.count).await?,
         Reach::Files(files) => {
             say_offline(&files);
             let (_, job) = files.read(&args.job)?.job?;
-            files::next_slots(&job, context.now, args.count.into())
+            let items = files::next_slots(&job, context.now, args.count.into());
+            NextSlots { items, next: None, note: None }
         }
     };
     if args.json {
@@ -35,7 +36,11 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     } else {
         let row =
             |slot: &NextSlot| [local(slot.at, &context.zone), distance(slot.at, context.now), slot.trigger.clone()];
-        context.out.table(["due", "", "trigger"], slots.iter().map(row).collect(), "no slots")?;
+        context.out.table(
+            ["due", "", "trigger"],
+            slots.iter().map(row).collect(),
+            note.as_deref().unwrap_or("no slots"),
+        )?;
     }
     Ok(Exit::Ok)
 }

@@ -1,7 +1,8 @@
 //! A run's events as lines of text: what the agent says plainly, everything else set off.
 
 use super::super::out::{Ink, Paint};
-use bog_domain::event::{EventKind, RunEvent};
+use crate::api::wire::Event;
+use bog_domain::event::EventKind;
 use serde_json::Value;
 
 /// Puts events into lines. Pieces of text are written as they come; whatever follows an open line ends it first.
@@ -21,12 +22,12 @@ impl Lines {
 
     /// The text an event adds.
     #[must_use]
-    pub fn add(&mut self, attempt: u32, event: &RunEvent) -> String {
+    pub fn add(&mut self, event: &Event) -> String {
         let mut text = String::new();
-        if attempt != self.attempt {
-            self.attempt = attempt;
+        if event.attempt != self.attempt {
+            self.attempt = event.attempt;
             text += &self.close();
-            text += &self.aside(&format!("attempt {attempt}"));
+            text += &self.aside(&format!("attempt {}", event.attempt));
         }
         if self.open.is_some_and(|open| open != event.kind) {
             text += &self.close();
@@ -40,7 +41,7 @@ impl Lines {
         if self.open.take().is_some() { "\n".to_owned() } else { String::new() }
     }
 
-    fn body(&mut self, event: &RunEvent) -> String {
+    fn body(&mut self, event: &Event) -> String {
         let data = &event.data;
         match event.kind {
             EventKind::Stdout | EventKind::AgentText => self.stream(event.kind, text(data), None),
@@ -88,23 +89,23 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn event(kind: EventKind, data: Value) -> RunEvent {
-        RunEvent { seq: 1, at: "2026-11-23T09:00:00Z".parse().unwrap(), kind, data }
+    fn event(attempt: u32, kind: EventKind, data: Value) -> Event {
+        Event { attempt, seq: 1, at: "2026-11-23T09:00:00Z".parse().unwrap(), kind, data }
     }
 
     fn shown(paint: Paint) -> String {
         let mut lines = Lines::new(paint);
         let events = [
-            (1, event(EventKind::Note, json!({"text": "started"}))),
-            (1, event(EventKind::Stdout, json!({"text": "one\ntw"}))),
-            (1, event(EventKind::Stdout, json!({"text": "o"}))),
-            (1, event(EventKind::Stderr, json!({"text": "oh\nno\n"}))),
-            (2, event(EventKind::Stdout, json!({"text": "again"}))),
-            (2, event(EventKind::ToolCall, json!({"name": "grep", "id": 7}))),
-            (2, event(EventKind::Usage, json!({"input_tokens": 5}))),
-            (2, event(EventKind::AgentText, json!({"text": "done"}))),
+            event(1, EventKind::Note, json!({"text": "started"})),
+            event(1, EventKind::Stdout, json!({"text": "one\ntw"})),
+            event(1, EventKind::Stdout, json!({"text": "o"})),
+            event(1, EventKind::Stderr, json!({"text": "oh\nno\n"})),
+            event(2, EventKind::Stdout, json!({"text": "again"})),
+            event(2, EventKind::ToolCall, json!({"name": "grep", "id": 7})),
+            event(2, EventKind::Usage, json!({"input_tokens": 5})),
+            event(2, EventKind::AgentText, json!({"text": "done"})),
         ];
-        let mut text: String = events.iter().map(|(attempt, event)| lines.add(*attempt, event)).collect();
+        let mut text: String = events.iter().map(|event| lines.add(event)).collect();
         text += &lines.close();
         text
     }

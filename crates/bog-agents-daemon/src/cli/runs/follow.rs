@@ -55,8 +55,8 @@ pub async fn fired(fired: &Fired, daemon: &Client, how: How, context: &Context) 
 pub async fn print(id: RunId, daemon: &Client, context: &Context) -> anyhow::Result<Run> {
     let mut lines = Lines::new(context.out.paint);
     let run = to_the_end(id, daemon, |update| match update {
-        RunUpdate::Event { attempt, event } => context.out.piece(&lines.add(*attempt, event)),
-        RunUpdate::End(_) => context.out.piece(&lines.close()),
+        RunUpdate::Event(event) => Ok(context.out.piece(&lines.add(event))?),
+        RunUpdate::End(_) => Ok(context.out.piece(&lines.close())?),
     });
     run.await
 }
@@ -65,14 +65,14 @@ pub async fn print(id: RunId, daemon: &Client, context: &Context) -> anyhow::Res
 pub async fn to_the_end(
     id: RunId,
     daemon: &Client,
-    mut show: impl FnMut(&RunUpdate) -> std::io::Result<()>,
+    mut show: impl FnMut(&RunUpdate) -> anyhow::Result<()>,
 ) -> anyhow::Result<Run> {
     let mut events = daemon.run_events(id);
     loop {
         let update = events.next().await?;
         show(&update)?;
         match update {
-            RunUpdate::Event { .. } => {}
+            RunUpdate::Event(_) => {}
             RunUpdate::End(run) => return Ok(*run),
         }
     }

@@ -5,6 +5,7 @@ use super::super::exit::Exit;
 use super::super::out::{Out, note};
 use super::events::Lines;
 use super::follow;
+use crate::api::wire::Event;
 use crate::client::{Client, RunUpdate};
 use bog_domain::ids::RunId;
 use bog_domain::run::{Outcome, RunState};
@@ -36,7 +37,11 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     let ended = if args.json {
-        follow::to_the_end(args.run, &daemon, |update| json_line(update, &context.out)).await?
+        follow::to_the_end(args.run, &daemon, |update| match update {
+            RunUpdate::Event(event) => json_line(event, &context.out),
+            RunUpdate::End(_) => Ok(()),
+        })
+        .await?
     } else {
         let ended = follow::print(args.run, &daemon, context).await?;
         note(&follow::ending(&ended, context));
@@ -53,21 +58,14 @@ async fn so_far(args: &Args, daemon: &Client, out: &Out) -> anyhow::Result<()> {
     while let Ok(update) = tokio::time::timeout(PAUSE, events.next()).await {
         let update = update?;
         match &update {
-            RunUpdate::Event { .. } if args.json => json_line(&update, out)?,
-            RunUpdate::Event { attempt, event } => out.piece(&lines.add(*attempt, event))?,
+            RunUpdate::Event(event) if args.json => json_line(event, out)?,
+            RunUpdate::Event(event) => out.piece(&lines.add(event))?,
             RunUpdate::End(_) => break,
         }
     }
     Ok(out.piece(&lines.close())?)
 }
 
-fn json_line(update: &RunUpdate, out: &Out) -> std::io::Result<()> {
-    let line = match update {
-        RunUpdate::Event { attempt, event } => {
-            let (seq, at, kind, data) = (event.seq, event.at, event.kind, &event.data);
-            serde_json::json!({"attempt": attempt, "seq": seq, "at": at, "kind": kind, "data": data})
-        }
-        RunUpdate::End(_) => return Ok(()),
-    };
-    out.text(&line.to_string())
+fn json_line(event: &Event, out: &Out) -> anyhow::Result<()> {
+    Ok(out.text(&serde_json::to_string(event)?)?)
 }
