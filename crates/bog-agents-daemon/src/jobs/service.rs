@@ -103,7 +103,8 @@ impl Jobs {
     #[must_use]
     pub fn new(store: Store, inbox: Inbox, data_dir: &Path, defaults: Defaults) -> Self {
         let (folder, good) = (data_dir.join("jobs"), data_dir.join("revisions"));
-        let inner = Inner { store, inbox, folder, good, defaults, changing: Mutex::default(), unusable: Default::default() };
+        let inner =
+            Inner { store, inbox, folder, good, defaults, changing: Mutex::default(), unusable: Default::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -207,7 +208,10 @@ impl Jobs {
         let path = file::path_of(&self.inner.folder, id.as_str());
         let now = file::read(&path).map_err(|error| failed("read", &path, &error))?.1;
         if now.hash != row.hash {
-            let message = format!("`{}` was changed by hand meanwhile: it is not overwritten; read the job again", path.display());
+            let message = format!(
+                "`{}` was changed by hand meanwhile: it is not overwritten; read the job again",
+                path.display()
+            );
             return Err(JobsError::Conflict(message));
         }
         Ok(row)
@@ -281,7 +285,9 @@ fn remove(path: &Path) -> Result<(), JobsError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, &error)),
         Ok(()) | Err(_) => {
             let folder = path.parent().unwrap_or(Path::new("."));
-            std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed("sync", folder, &error))
+            std::fs::File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| failed("sync", folder, &error))
         }
     }
 }

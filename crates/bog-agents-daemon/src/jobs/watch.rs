@@ -85,7 +85,12 @@ async fn take(jobs: &Jobs, paths: Option<HashSet<PathBuf>>) {
     };
     match result {
         Ok(done) if done.saved + done.deleted + done.invalid > 0 => {
-            tracing::info!(jobs.saved = done.saved, jobs.deleted = done.deleted, jobs.invalid = done.invalid, "job files read");
+            tracing::info!(
+                jobs.saved = done.saved,
+                jobs.deleted = done.deleted,
+                jobs.invalid = done.invalid,
+                "job files read"
+            );
         }
         Ok(_) => {}
         Err(error) => tracing::error!(%error, "job files cannot be taken over; trying again"),

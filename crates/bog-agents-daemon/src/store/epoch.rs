@@ -35,7 +35,9 @@ pub(super) fn get(tx: &Connection, key: &str) -> Result<Option<String>, StoreErr
 }
 
 pub(super) fn set(tx: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
-    tx.prepare_cached("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")?
-        .execute(params![key, value])?;
+    tx.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+    )?
+    .execute(params![key, value])?;
     Ok(())
 }

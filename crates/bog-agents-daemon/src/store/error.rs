@@ -1,6 +1,7 @@
 //! What can go wrong in the store, by consequence.
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 /// A failure of the store. Nothing of the operation that failed is kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +13,9 @@ pub enum StoreError {
     #[error("the database cannot be written: {0}")]
     Unavailable(String),
     /// The file is damaged.
-    #[error("the database is damaged: {0}; stop the daemon and start it again: it sets the file aside and begins a new one")]
+    #[error(
+        "the database is damaged: {0}; stop the daemon and start it again: it sets the file aside and begins a new one"
+    )]
     Corrupt(String),
     /// The store is shutting down.
     #[error("the daemon is shutting down")]
@@ -25,6 +28,10 @@ pub enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
+        if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE) {
+            // The file that readers and writer share beside the database could not grow.
+            return Self::Full;
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(text),
