@@ -199,9 +199,10 @@ fn load(tx: &Connection, job: JobUid, run_count: u64, coalesce_target: bool) -> 
 
 fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
     let lane_max = if target.policy.overlap == Overlap::Parallel { target.max_parallel } else { 1 };
+    // `not_before` 0: a new run waits for no instant, so a clock that is set back does not make it wait.
     let sql = "INSERT INTO runs (id, job_uid, job_id, job_name, revision, fire_id, kind, lane_max, state, max_attempts, \
                                  not_before, queued_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9, ?10, ?10)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9, 0, ?10)";
     tx.prepare_cached(sql)?.execute(params![
         arrival.run.to_string(),
         arrival.job.to_string(),

@@ -143,9 +143,10 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     Ok(changed == 1)
 }
 
+/// Due at once, whatever the clock is set to before it is made.
 fn insert_delivery(tx: &Connection, end: &AttemptEnd, delivery: &NewDelivery) -> Result<(), StoreError> {
     let sql = "INSERT INTO deliveries (id, run_id, job_id, position, target, spec, state, next_at, created_at, updated_at) \
-               SELECT ?1, id, job_id, ?3, ?4, ?5, 'pending', ?6, ?6, ?6 FROM runs WHERE id = ?2";
+               SELECT ?1, id, job_id, ?3, ?4, ?5, 'pending', 0, ?6, ?6 FROM runs WHERE id = ?2";
     tx.prepare_cached(sql)?.execute(params![
         delivery.id.to_string(),
         end.claim.run.to_string(),
