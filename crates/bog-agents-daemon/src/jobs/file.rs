@@ -13,6 +13,9 @@ pub use super::edit::set_enabled;
 /// A file changed this recently may change again without its times showing it.
 const RACY: Duration = Duration::from_secs(2);
 
+/// How often a file that changes while it is read is read again.
+const READ_ATTEMPTS: usize = 20;
+
 /// Writes a file durably: a temporary file beside it, synced, renamed over it, and the folder synced. 0600 from its
 /// first byte.
 ///
@@ -20,24 +23,36 @@ const RACY: Duration = Duration::from_secs(2);
 /// When any step fails; then the old text stands.
 pub fn write_durably(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
+    replace(path, |temporary| write_new(temporary, text)?.sync_all())?;
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file so that this process dying leaves the old text or the new one; a power cut may leave neither.
+///
+/// # Errors
+/// When any step fails; then the old text stands.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    replace(path, |temporary| write_new(temporary, text).map(drop))
+}
+
+fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let temporary = temporary_beside(path);
-    let written = write_new(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+    let written = write(&temporary).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is left of it is of no use to anyone; the first error is the one to tell.
         let _ = fs::remove_file(&temporary);
     }
-    written?;
-    File::open(folder)?.sync_all()
+    written
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+fn write_new(path: &Path, text: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    Ok(file)
 }
 
 /// Hidden, so that neither the loader nor a glob of a person takes it for a job; of this process, so that a CLI and a
@@ -63,9 +78,13 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 /// while it is read is read again.
 ///
 /// # Errors
-/// When it cannot be read, is no UTF-8, or is too large.
+/// When it cannot be read, is no regular file, no UTF-8, or too large, or changes all the time.
 pub fn read(path: &Path) -> io::Result<(String, FileState)> {
-    loop {
+    for _ in 0..READ_ATTEMPTS {
+        // Opening a pipe would wait for someone to write to it.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
         let file = File::open(path)?;
         let before = file.metadata()?;
         let mut bytes = Vec::new();
@@ -82,6 +101,7 @@ pub fn read(path: &Path) -> io::Result<(String, FileState)> {
             return Ok((text, FileState { hash, stamp: stamp(&before) }));
         }
     }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changes faster than it can be read"))
 }
 
 /// Digest of a file's content.

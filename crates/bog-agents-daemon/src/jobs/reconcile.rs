@@ -9,6 +9,7 @@ use bog_domain::error::SpecError;
 use bog_domain::ids::{JobId, JobUid};
 use bog_domain::job::{Defaults, Job};
 use bog_domain::spec::{JobSpec, yaml};
+use futures::future::try_join_all;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -65,10 +66,19 @@ impl Jobs {
     /// # Errors
     /// When the store cannot be written.
     pub async fn reconcile_some(&self, paths: HashSet<PathBuf>) -> Result<Reconciled, JobsError> {
+        if !self.inner.folder.exists() {
+            // The whole folder went away: that is no wish to delete these jobs.
+            return self.reconcile().await;
+        }
         let _changing = self.inner.changing.lock().await;
         let (mut differences, mut gone) = (Vec::new(), Vec::new());
         for path in paths {
             let Some(id) = job_of(&path) else { continue };
+            // What is still wrong with it is found again below.
+            self.usable(&path);
+            if id.is_err() && !path.exists() {
+                continue;
+            }
             let known = match &id {
                 Ok(id) => self.inner.store.job(id.clone()).await?,
                 Err(_) => None,
@@ -114,22 +124,22 @@ impl Jobs {
 
     async fn apply(&self, differences: Vec<Difference>, gone: Vec<JobId>, all: bool) -> Result<Reconciled, JobsError> {
         let mut done = Reconciled { deleted: gone.len(), ..Reconciled::default() };
-        let mut saves = Vec::new();
+        let (mut saves, mut touched) = (Vec::new(), Vec::new());
         if all {
             self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         }
         for difference in differences {
             match difference {
-                Difference::Touched { id, state } => self.inner.store.note_file(id, state, None).await?,
+                Difference::Touched { id, state } => touched.push(self.inner.store.note_file(id, state, None)),
                 Difference::Valid { id, job, spec, text, state } => {
-                    self.usable(&id);
+                    self.usable(&file::path_of(&self.inner.folder, id.as_str()));
                     let uid = JobUid::new(clock::new_id());
                     let save = SaveJob::new(uid, &job, spec_json(&spec), state, Author::File.as_str(), clock::now());
                     saves.push((save, text));
                 }
                 Difference::Invalid { id, error, state } => {
                     done.invalid += 1;
-                    self.note_invalid(id, &error, state, &mut saves).await?;
+                    done.saved += usize::from(self.note_invalid(id, &error, state).await?);
                 }
                 Difference::Unusable { path, why } => {
                     done.invalid += 1;
@@ -137,17 +147,24 @@ impl Jobs {
                 }
             }
         }
-        done.saved = saves.len();
+        done.saved += saves.len();
+        // Together, so that they share commits.
+        try_join_all(touched).await?;
         self.save_all(saves).await?;
-        for id in gone {
-            tracing::info!(job.id = %id, "its file is gone: the job is deleted");
-            self.inner.store.delete_job(id, clock::now()).await?;
-        }
+        try_join_all(gone.into_iter().map(|id| self.delete_lost(id))).await?;
         if done != Reconciled::default() {
             self.inner.wakes.slots.notify_one();
             self.inner.wakes.dispatcher.notify_one();
         }
         Ok(done)
+    }
+
+    async fn delete_lost(&self, id: JobId) -> Result<(), JobsError> {
+        tracing::info!(job.id = %id, "its file is gone: the job is deleted");
+        self.inner.store.delete_job(id.clone(), clock::now()).await?;
+        // A copy that stayed behind would come back to life with the next invalid file of that name.
+        let _ = std::fs::remove_file(file::path_of(&self.inner.good, id.as_str()));
+        Ok(())
     }
 
     async fn save_all(&self, mut saves: Vec<(SaveJob, String)>) -> Result<(), JobsError> {
@@ -160,7 +177,7 @@ impl Jobs {
             self.inner.store.save_jobs(jobs, clock::now()).await?;
             // Spare copies: of many at once none is worth a sync of its own.
             let write = move |(path, text): (PathBuf, String)| {
-                if many { std::fs::write(path, text) } else { file::write_durably(&path, &text) }
+                if many { file::write_whole(&path, &text) } else { file::write_durably(&path, &text) }
             };
             let write_all = move || copies.into_iter().try_for_each(write);
             if let Ok(Err(error)) = crate::tasks::blocking(write_all).await {
@@ -170,33 +187,29 @@ impl Jobs {
         Ok(())
     }
 
-    /// Shows an invalid edit. Where the store has no good revision, one kept as a spare copy is taken.
-    async fn note_invalid(
-        &self,
-        id: JobId,
-        error: &SpecError,
-        state: FileState,
-        saves: &mut Vec<(SaveJob, String)>,
-    ) -> Result<(), JobsError> {
+    /// Shows an invalid edit. Where the store has no good revision, one kept as a spare copy is taken: then `true`.
+    async fn note_invalid(&self, id: JobId, error: &SpecError, state: FileState) -> Result<bool, JobsError> {
+        let mut restored = false;
         tracing::warn!(job.id = %id, %error, "its file is not valid: the last good revision goes on");
         if self.inner.store.job(id.clone()).await?.is_none() {
             let good = file::read(&file::path_of(&self.inner.good, id.as_str())).ok();
             let parsed = good.and_then(|(text, state)| {
                 let (spec, job) = parse(&id, &text, &self.inner.defaults).ok()?;
-                Some((spec, job, text, state))
+                Some((spec, job, state))
             });
-            let Some((spec, job, text, good_state)) = parsed else {
+            let Some((spec, job, good_state)) = parsed else {
                 self.unusable(file::path_of(&self.inner.folder, id.as_str()), error.to_string());
-                return Ok(());
+                return Ok(false);
             };
             let uid = JobUid::new(clock::new_id());
             let kept = FileState { hash: good_state.hash, stamp: String::new() };
             let save = SaveJob::new(uid, &job, spec_json(&spec), kept, Author::File.as_str(), clock::now());
-            self.inner.store.save_jobs(vec![save.clone()], clock::now()).await?;
-            saves.push((save, text));
+            self.inner.store.save_jobs(vec![save], clock::now()).await?;
+            restored = true;
         }
         let shown = serde_json::to_string(error).unwrap_or_else(|_| error.to_string());
-        Ok(self.inner.store.note_file(id, state, Some(shown)).await?)
+        self.inner.store.note_file(id, state, Some(shown)).await?;
+        Ok(restored)
     }
 
     fn unusable(&self, path: PathBuf, why: String) {
@@ -204,9 +217,8 @@ impl Jobs {
         self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(path, why);
     }
 
-    fn usable(&self, id: &JobId) {
-        let path = file::path_of(&self.inner.folder, id.as_str());
-        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&path);
+    fn usable(&self, path: &Path) {
+        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(path);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{edit, file};
 use crate::clock;
-use crate::store::{Answer, JobRow, SaveJob, Store, StoreError};
+use crate::store::{Answer, FileState, JobRow, SaveJob, Store, StoreError};
 use crate::wakes::Wakes;
 use bog_domain::error::SpecError;
 use bog_domain::ids::{JobId, JobUid};
@@ -206,7 +206,14 @@ impl Jobs {
         let row = self.inner.store.job(id.clone()).await?.ok_or_else(|| JobsError::NotFound(id.clone()))?;
         check_revision(&row, if_match)?;
         let path = file::path_of(&self.inner.folder, id.as_str());
-        let now = file::read(&path).map_err(|error| failed("read", &path, &error))?.1;
+        let now = match file::read(&path) {
+            Ok((_, now)) => now,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let message = format!("`{}` was removed by hand meanwhile: the job is going away", path.display());
+                return Err(JobsError::Conflict(message));
+            }
+            Err(error) => return Err(failed("read", &path, &error)),
+        };
         if now.hash != row.hash {
             let message = format!(
                 "`{}` was changed by hand meanwhile: it is not overwritten; read the job again",
@@ -241,7 +248,7 @@ impl Jobs {
         let before = std::fs::read_to_string(&path).ok();
         file::write_durably(&path, &text).map_err(|error| failed("write", &path, &error))?;
         crate::failpoint::hit("jobs.after_file");
-        let (_, state) = file::read(&path).map_err(|error| failed("read", &path, &error))?;
+        let state = state_of(&path, &text);
         let uid = JobUid::new(clock::new_id());
         let save = SaveJob::new(uid, &job, spec_json(&spec), state, author.as_str(), clock::now());
         if let Err(error) = self.inner.store.save_job(save, answer, clock::now()).await {
@@ -256,6 +263,13 @@ impl Jobs {
         self.inner.wakes.slots.notify_one();
         self.inner.store.job(id.clone()).await?.ok_or(JobsError::NotFound(id))
     }
+}
+
+/// The state of a file that was just written. Whoever changed it since is noticed by the stamp that is left out.
+fn state_of(path: &Path, text: &str) -> FileState {
+    let hash = file::hash(text.as_bytes());
+    let stamp = file::read(path).ok().filter(|(_, now)| now.hash == hash).map(|(_, now)| now.stamp);
+    FileState { hash, stamp: stamp.unwrap_or_default() }
 }
 
 /// The spec as it is stored: JSON, so that SQL can look into it.

@@ -33,7 +33,8 @@ pub struct Arrival {
     pub context: String,
     /// Whether the daemon takes no new work.
     pub draining: bool,
-    /// The answer to be kept for a request that carries a key. Its `response` is filled in here.
+    /// The answer to be kept for a request that carries a key. Its `response` is filled in here. A refusal is no answer to
+    /// keep: the sender may try again under the same key.
     pub answer: Option<Answer>,
 }
 
@@ -61,6 +62,12 @@ pub enum Accepted {
     KeyReused,
     /// There is no such job or trigger any more.
     Gone,
+}
+
+impl Arrival {
+    const fn is_scheduled(&self) -> bool {
+        matches!(self.kind, TriggerKind::Cron | TriggerKind::Interval)
+    }
 }
 
 impl Store {
@@ -103,7 +110,7 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
         return Ok(Accepted::Duplicate(receipt));
     }
     let Some(target) = target(tx, &arrival)? else { return Ok(Accepted::Gone) };
-    let waiting = waiting_run(tx, arrival.job)?;
+    let waiting = if target.policy.overlap == Overlap::Coalesce { waiting_run(tx, arrival.job)? } else { None };
     let load = load(tx, arrival.job, target.run_count, waiting.is_some())?;
     let receipt = match admit(&target.policy, &load) {
         Admission::Run => run(tx, &arrival, &target, now)?,
@@ -120,7 +127,9 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
         Admission::Skip(reason) => record(tx, &arrival, &target, (Disposition::Skipped, Some(reason), None), now)?,
         Admission::Refuse(reason) => record(tx, &arrival, &target, (Disposition::Refused, Some(reason), None), now)?,
     };
-    if let Some(answer) = arrival.answer {
+    if let Some(answer) = arrival.answer
+        && receipt.disposition != Disposition::Refused
+    {
         let response = serde_json::to_string(&receipt)?;
         super::answers::keep(tx, &Answer { response, ..answer }, now)?;
     }
@@ -176,22 +185,24 @@ fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreErr
 
 /// The run that fires can still be merged into: one that waits and has never been claimed.
 fn waiting_run(tx: &Connection, job: JobUid) -> Result<Option<RunId>, StoreError> {
-    let sql = "SELECT id FROM runs WHERE job_uid = ?1 AND state = 'queued' AND attempt = 0 ORDER BY seq DESC LIMIT 1";
+    let sql = "SELECT id FROM runs WHERE job_uid = ?1 AND state = 'queued' AND finished_at IS NULL AND attempt = 0 \
+               ORDER BY seq DESC LIMIT 1";
     Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], |row| super::rows::parsed(row, 0)).optional()?)
 }
 
 fn load(tx: &Connection, job: JobUid, run_count: u64, coalesce_target: bool) -> Result<Load, StoreError> {
     let sql = "SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'queued') \
-               FROM runs WHERE state IN ('queued', 'running') AND job_uid = ?1";
+               FROM runs WHERE state IN ('queued', 'running') AND finished_at IS NULL AND job_uid = ?1";
     let read = |row: &Row<'_>| Ok(Load { running: row.get(0)?, queued: row.get(1)?, run_count, coalesce_target });
     Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], read)?)
 }
 
 fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
     let lane_max = if target.policy.overlap == Overlap::Parallel { target.max_parallel } else { 1 };
+    // `not_before` 0: a new run waits for no instant, so a clock that is set back does not make it wait.
     let sql = "INSERT INTO runs (id, job_uid, job_id, job_name, revision, fire_id, kind, lane_max, state, max_attempts, \
                                  not_before, queued_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9, ?10, ?10)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued', ?9, 0, ?10)";
     tx.prepare_cached(sql)?.execute(params![
         arrival.run.to_string(),
         arrival.job.to_string(),
@@ -218,6 +229,9 @@ fn record(
     (disposition, reason, run_id): Verdict,
     now: Timestamp,
 ) -> Result<Receipt, StoreError> {
+    // A refused sender is told to try again: what it sends then must not count as the same event a second time.
+    let may_come_again = disposition == Disposition::Refused && !arrival.is_scheduled();
+    let dedupe_key = arrival.dedupe_key.as_deref().filter(|_| !may_come_again);
     let sql = "INSERT INTO fires (id, job_uid, job_id, trigger_id, kind, due_at, seen_at, disposition, reason, run_id, \
                                   dedupe_key, cause, depth, context) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
@@ -232,7 +246,7 @@ fn record(
         disposition.as_str(),
         reason.map(Reason::as_str),
         run_id.map(|id| id.to_string()),
-        arrival.dedupe_key,
+        dedupe_key,
         arrival.cause.fire.map(|id| id.to_string()),
         arrival.cause.depth,
         arrival.context,
@@ -244,8 +258,7 @@ fn record(
 /// Consecutive slots of a disabled job are one row with range and count.
 fn merge_or_record(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
     let verdict = (Disposition::Skipped, Some(Reason::Disabled), None);
-    let scheduled = matches!(arrival.kind, TriggerKind::Cron | TriggerKind::Interval);
-    if scheduled
+    if arrival.is_scheduled()
         && let Some(fire_id) = extend_range(tx, arrival.job, &arrival.trigger, verdict, (arrival.due_at, 1), now)?
     {
         let reason = Some(Reason::Disabled.as_str().to_owned());

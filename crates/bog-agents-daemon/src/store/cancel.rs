@@ -46,7 +46,8 @@ impl Store {
     /// When it cannot be read.
     pub async fn asked_to_end(&self) -> Result<Vec<(RunId, String)>, StoreError> {
         self.read(|tx| {
-            let sql = "SELECT id, cancel FROM runs WHERE state = 'running' AND cancel IS NOT NULL";
+            let sql =
+                "SELECT id, cancel FROM runs WHERE state = 'running' AND finished_at IS NULL AND cancel IS NOT NULL";
             let mut statement = tx.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| Ok((super::rows::parsed(row, 0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -67,16 +68,26 @@ pub(super) fn cancel_all_of(tx: &Connection, job: JobUid, reason: &str, now: Tim
     ask_where(tx, "job_uid = ?1", &job, reason)
 }
 
+/// Ends a run that waits again although it was asked to end while it ran: nobody wants its next attempt.
+pub(super) fn cancel_if_asked(tx: &Connection, run: RunId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE runs SET state = 'finished', outcome = 'cancelled', finished_at = ?2, error = cancel \
+               WHERE id = ?1 AND state = 'queued' AND cancel IS NOT NULL";
+    tx.prepare_cached(sql)?.execute(params![run.to_string(), ms(now)])?;
+    Ok(())
+}
+
 fn cancel_where(tx: &Connection, which: &str, value: &str, reason: &str, now: Timestamp) -> Result<usize, StoreError> {
     let sql = format!(
         "UPDATE runs SET state = 'finished', outcome = 'cancelled', finished_at = ?1, cancel = ?2, error = ?2 \
-         WHERE state IN ('queued', 'paused') AND {which}"
+         WHERE state IN ('queued', 'paused') AND finished_at IS NULL AND {which}"
     );
     Ok(tx.prepare_cached(&sql)?.execute(params![ms(now), reason, value])?)
 }
 
 fn ask_where(tx: &Connection, which: &str, value: &str, reason: &str) -> Result<(), StoreError> {
-    let sql = format!("UPDATE runs SET cancel = coalesce(cancel, ?2) WHERE state = 'running' AND {which}");
+    let sql = format!(
+        "UPDATE runs SET cancel = coalesce(cancel, ?2) WHERE state = 'running' AND finished_at IS NULL AND {which}"
+    );
     tx.prepare_cached(&sql)?.execute(params![value, reason])?;
     Ok(())
 }

@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// Claims the next attempt of a run. `seen` is the run as the attempt was prepared from it: `false` when it has
-    /// changed since, so that the attempt must be prepared again.
+    /// changed since, so that the attempt must be prepared again, or the job has no place free any more.
     ///
     /// # Errors
     /// When it cannot be written; then nothing is claimed.
@@ -48,7 +48,9 @@ impl Store {
             crate::failpoint::hit("store.claim");
             let sql = "UPDATE runs SET state = 'running', attempt = ?2, epoch = ?3, node = 'local', \
                                        started_at = coalesce(started_at, ?4) \
-                       WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 AND fires = ?5";
+                       WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 AND fires = ?5 \
+                         AND lane_max > (SELECT count(*) FROM runs o WHERE o.state = 'running' AND o.finished_at IS NULL \
+                                                                       AND o.job_uid = runs.job_uid)";
             let id = claim.run.to_string();
             let claimed =
                 tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now), seen.fires])?;
@@ -76,7 +78,8 @@ impl Store {
         .await
     }
 
-    /// Gives back an attempt that never began: the run waits again and the attempt costs no retry.
+    /// Gives back an attempt that never began: the run waits again and the attempt costs no retry. A run that was asked
+    /// to end meanwhile is over instead.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -87,6 +90,7 @@ impl Store {
             let id = claim.run.to_string();
             let voided = tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now)])?;
             if voided == 1 {
+                super::cancel::cancel_if_asked(tx, claim.run, now)?;
                 let sql =
                     "UPDATE attempts SET finished_at = ?3, error = 'never began' WHERE run_id = ?1 AND attempt = ?2";
                 tx.prepare_cached(sql)?.execute(params![id, claim.attempt, ms(now)])?;
@@ -102,7 +106,7 @@ impl Store {
     /// When it cannot be read.
     pub async fn running(&self) -> Result<Vec<Ready>, StoreError> {
         self.read(|tx| {
-            let sql = format!("{} WHERE r.state = 'running' ORDER BY r.seq", select_ready());
+            let sql = format!("{} WHERE r.state = 'running' AND r.finished_at IS NULL ORDER BY r.seq", select_ready());
             read_ready(tx, &sql, params![])
         })
         .await
@@ -117,9 +121,10 @@ fn select_ready() -> String {
 
 fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {
     let sql = format!(
-        "WITH busy AS (SELECT job_uid, count(*) AS n FROM runs WHERE state = 'running' GROUP BY job_uid), \
-              first AS (SELECT min(seq) AS seq FROM runs WHERE state = 'queued' AND (lane_max = 1 OR not_before <= ?1) \
-                        GROUP BY job_uid, lane_max) \
+        "WITH busy AS (SELECT job_uid, count(*) AS n FROM runs WHERE state = 'running' AND finished_at IS NULL \
+                       GROUP BY job_uid), \
+              first AS (SELECT min(seq) AS seq FROM runs WHERE state = 'queued' AND finished_at IS NULL \
+                          AND (lane_max = 1 OR not_before <= ?1) GROUP BY job_uid, lane_max) \
          {} JOIN first ON first.seq = r.seq LEFT JOIN busy ON busy.job_uid = r.job_uid \
          WHERE r.state = 'queued' AND r.not_before <= ?1 AND coalesce(busy.n, 0) < r.lane_max \
          ORDER BY r.seq LIMIT ?2",
@@ -135,6 +140,6 @@ fn read_ready(tx: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Re
 }
 
 fn next_retry(tx: &Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND not_before > ?1";
+    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND finished_at IS NULL AND not_before > ?1";
     Ok(tx.prepare_cached(sql)?.query_row([ms(now)], |row| optional_time(row, 0))?)
 }

@@ -36,7 +36,7 @@ pub struct AttemptEnd {
 pub enum Ended {
     /// The run is over; these are its deliveries.
     Finished(Vec<NewDelivery>),
-    /// The run waits for its next attempt.
+    /// The run waits for its next attempt; if it was asked to end, it is over instead.
     Retry {
         /// Not before.
         not_before: Timestamp,
@@ -99,15 +99,19 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         end.exit_code,
         end.error
     ])?;
+    // An earlier attempt may have said more.
+    tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
     if end.output.len() > OUTPUT_HEAD {
-        let sql = "INSERT INTO run_outputs (run_id, output) VALUES (?1, ?2) \
-                   ON CONFLICT DO UPDATE SET output = excluded.output";
-        tx.prepare_cached(sql)?.execute(params![id, end.output])?;
+        tx.prepare_cached("INSERT INTO run_outputs (run_id, output) VALUES (?1, ?2)")?
+            .execute(params![id, end.output])?;
     }
-    if let Ended::Finished(deliveries) = &end.then {
-        for delivery in deliveries {
-            insert_delivery(tx, end, delivery)?;
+    match &end.then {
+        Ended::Finished(deliveries) => {
+            for delivery in deliveries {
+                insert_delivery(tx, end, delivery)?;
+            }
         }
+        Ended::Retry { .. } => super::cancel::cancel_if_asked(tx, end.claim.run, end.finished_at)?,
     }
     Ok(true)
 }
@@ -139,9 +143,10 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     Ok(changed == 1)
 }
 
+/// Due at once, whatever the clock is set to before it is made.
 fn insert_delivery(tx: &Connection, end: &AttemptEnd, delivery: &NewDelivery) -> Result<(), StoreError> {
     let sql = "INSERT INTO deliveries (id, run_id, job_id, position, target, spec, state, next_at, created_at, updated_at) \
-               SELECT ?1, id, job_id, ?3, ?4, ?5, 'pending', ?6, ?6, ?6 FROM runs WHERE id = ?2";
+               SELECT ?1, id, job_id, ?3, ?4, ?5, 'pending', 0, ?6, ?6 FROM runs WHERE id = ?2";
     tx.prepare_cached(sql)?.execute(params![
         delivery.id.to_string(),
         end.claim.run.to_string(),

@@ -20,6 +20,7 @@ mod reader;
 mod rows;
 mod save_job;
 mod slots;
+mod whole;
 mod writer;
 
 pub use accept::{Accepted, Arrival, Receipt};

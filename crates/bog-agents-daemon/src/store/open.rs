@@ -1,6 +1,8 @@
 //! Opening the database: what is fit to be used, what is set aside, what is refused.
 
 use super::error::StoreError;
+use super::whole::{beside, check_not_emptied, check_whole};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,15 @@ const APPLICATION_ID: i32 = 0x626f_6731;
 
 /// Numbered, forward-only changes of the schema. Never edit one that has been released; add the next.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_ledger.sql")];
+
+/// Pages the writer keeps in memory, in KiB: the upper levels of every index it writes to.
+const WRITER_CACHE_KIB: i64 = 2048;
+
+/// Pages each reader keeps in memory, in KiB. The system's own cache stands behind it.
+const READER_CACHE_KIB: i64 = 512;
+
+/// The log is cut to this many bytes once a long list that kept it from being used anew has ended.
+const MAX_IDLE_LOG: i64 = 8 << 20;
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +80,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
 }
@@ -86,15 +98,21 @@ impl<E: Into<StoreError>> From<E> for Unfit {
 
 fn try_open(path: &Path) -> Result<Connection, Unfit> {
     create_private(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    check_not_emptied(path)?;
     let connection = Connection::open(path)?;
+    // Until the file is known to be ours and whole nothing is written to it, not even what closing it would write.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     check_ours(&connection)?;
+    check_whole(&connection, path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG)?;
     connection.set_prepared_statement_cache_capacity(128);
     migrate(&connection)?;
-    check_whole(&connection, path)?;
     Ok(connection)
 }
 
@@ -132,43 +150,13 @@ fn migrate(connection: &Connection) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Finds a truncated file, which SQLite itself notices only when it comes to a missing page; and touches every table,
-/// which finds one whose beginning was overwritten. A full `quick_check` reads the whole file: `doctor --deep` does it.
-fn check_whole(connection: &Connection, path: &Path) -> Result<(), Unfit> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-    let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    let size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    let length = std::fs::metadata(path).map_err(|error| StoreError::Unavailable(error.to_string()))?.len();
-    if length < pages * size {
-        let why = format!("it is {length} bytes long where {} are recorded", pages * size);
-        return Err(Unfit::Failed(StoreError::Corrupt(why)));
-    }
-    for table in
-        ["meta", "jobs", "revisions", "triggers", "fires", "runs", "run_outputs", "attempts", "deliveries", "answers"]
-    {
-        let _: i64 =
-            connection
-                .query_row(&format!("SELECT count(*) FROM (SELECT * FROM {table} LIMIT 1)"), [], |row| row.get(0))?;
-    }
-    Ok(())
-}
-
 fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
-    let numbered = |number: u32| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".damaged-{number}"));
-        PathBuf::from(name)
-    };
+    let numbered = |number: u32| beside(path, &format!(".damaged-{number}"));
     let free = (1..).map(numbered).find(|candidate| !candidate.exists());
     let aside = free.unwrap_or_else(|| unreachable!("there is always a next number"));
     std::fs::rename(path, &aside)?;
     for suffix in ["-wal", "-shm"] {
-        let with = |base: &Path| {
-            let mut name = base.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        match std::fs::rename(with(path), with(&aside)) {
+        match std::fs::rename(beside(path, suffix), beside(&aside, suffix)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }

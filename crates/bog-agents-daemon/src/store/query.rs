@@ -126,24 +126,10 @@ impl Store {
     /// When they cannot be read.
     pub async fn runs(&self, filter: RunFilter, cursor: Option<Seq>, limit: u32) -> Result<Page<RunRow>, StoreError> {
         self.read(move |tx| {
-            let sql = format!(
-                "SELECT {RUN_COLUMNS} FROM runs r \
-                 WHERE r.seq < ?1 AND (?2 IS NULL OR r.job_uid IN (SELECT uid FROM jobs WHERE id = ?2)) \
-                   AND (?3 IS NULL OR r.state = ?3) AND (?4 IS NULL OR r.outcome = ?4) \
-                   AND (?5 IS NULL OR r.queued_at >= ?5) AND (?6 IS NULL OR r.queued_at < ?6) \
-                 ORDER BY r.seq DESC LIMIT ?7"
-            );
-            let mut statement = tx.prepare_cached(&sql)?;
-            let params = params![
-                cursor.unwrap_or(Seq::MAX),
-                filter.job.map(String::from),
-                filter.state.map(RunState::as_str),
-                filter.outcome.map(Outcome::as_str),
-                filter.since.map(ms),
-                filter.until.map(ms),
-                limit + 1,
-            ];
-            let rows = statement.query_map(params, RunRow::read)?.collect::<Result<Vec<_>, _>>()?;
+            let mut rows = Vec::new();
+            for job in owners(tx, filter.job.as_ref())? {
+                rows.extend(runs(tx, job, &filter, cursor, limit.saturating_add(1))?);
+            }
             Ok(page(rows, limit, |row| row.seq))
         })
         .await
@@ -160,23 +146,10 @@ impl Store {
         limit: u32,
     ) -> Result<Page<FireRow>, StoreError> {
         self.read(move |tx| {
-            let sql = format!(
-                "SELECT {FIRE_COLUMNS} FROM fires \
-                 WHERE seq < ?1 AND (?2 IS NULL OR job_uid IN (SELECT uid FROM jobs WHERE id = ?2)) \
-                   AND (?3 IS NULL OR disposition = ?3) \
-                   AND (?4 IS NULL OR coalesce(until_at, due_at) >= ?4) AND (?5 IS NULL OR due_at < ?5) \
-                 ORDER BY seq DESC LIMIT ?6"
-            );
-            let mut statement = tx.prepare_cached(&sql)?;
-            let params = params![
-                cursor.unwrap_or(Seq::MAX),
-                filter.job.map(String::from),
-                filter.disposition.map(Disposition::as_str),
-                filter.since.map(ms),
-                filter.until.map(ms),
-                limit + 1,
-            ];
-            let rows = statement.query_map(params, FireRow::read)?.collect::<Result<Vec<_>, _>>()?;
+            let mut rows = Vec::new();
+            for job in owners(tx, filter.job.as_ref())? {
+                rows.extend(fires(tx, job, &filter, cursor, limit.saturating_add(1))?);
+            }
             Ok(page(rows, limit, |row| row.seq))
         })
         .await
@@ -229,7 +202,74 @@ pub(super) fn job(tx: &Connection, which: &str, value: &str) -> Result<Option<Jo
     Ok(tx.prepare_cached(&sql)?.query_row([value], JobRow::read).optional()?)
 }
 
+/// Whose rows to list: those of each job that ever had the id, as most have one and each has its rows in order; or
+/// everyone's.
+fn owners(tx: &Connection, job: Option<&JobId>) -> Result<Vec<Option<String>>, StoreError> {
+    let Some(job) = job else { return Ok(vec![None]) };
+    let mut statement = tx.prepare_cached("SELECT uid FROM jobs WHERE id = ?1")?;
+    let uids = statement.query_map([job.as_str()], |row| row.get(0).map(Some))?;
+    Ok(uids.collect::<Result<_, _>>()?)
+}
+
+fn runs(
+    tx: &Connection,
+    job: Option<String>,
+    filter: &RunFilter,
+    cursor: Option<Seq>,
+    limit: u32,
+) -> Result<Vec<RunRow>, StoreError> {
+    let of_job = if job.is_some() { "r.job_uid = ?2" } else { "?2 IS NULL" };
+    // Few rows are not over: naming them so lets their index find them among all the others.
+    let in_state = match filter.state {
+        Some(RunState::Queued | RunState::Running | RunState::Paused) => "r.state = ?3 AND r.finished_at IS NULL",
+        Some(RunState::Finished) => "r.state = ?3",
+        None => "?3 IS NULL",
+    };
+    let sql = format!(
+        "SELECT {RUN_COLUMNS} FROM runs r WHERE r.seq < ?1 AND {of_job} AND {in_state} \
+           AND (?4 IS NULL OR r.outcome = ?4) AND (?5 IS NULL OR r.queued_at >= ?5) AND (?6 IS NULL OR r.queued_at < ?6) \
+         ORDER BY r.seq DESC LIMIT ?7"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let params = params![
+        cursor.unwrap_or(Seq::MAX),
+        job,
+        filter.state.map(RunState::as_str),
+        filter.outcome.map(Outcome::as_str),
+        filter.since.map(ms),
+        filter.until.map(ms),
+        limit,
+    ];
+    Ok(statement.query_map(params, RunRow::read)?.collect::<Result<_, _>>()?)
+}
+
+fn fires(
+    tx: &Connection,
+    job: Option<String>,
+    filter: &FireFilter,
+    cursor: Option<Seq>,
+    limit: u32,
+) -> Result<Vec<FireRow>, StoreError> {
+    let of_job = if job.is_some() { "job_uid = ?2" } else { "?2 IS NULL" };
+    let sql = format!(
+        "SELECT {FIRE_COLUMNS} FROM fires WHERE seq < ?1 AND {of_job} AND (?3 IS NULL OR disposition = ?3) \
+           AND (?4 IS NULL OR coalesce(until_at, due_at) >= ?4) AND (?5 IS NULL OR due_at < ?5) \
+         ORDER BY seq DESC LIMIT ?6"
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let params = params![
+        cursor.unwrap_or(Seq::MAX),
+        job,
+        filter.disposition.map(Disposition::as_str),
+        filter.since.map(ms),
+        filter.until.map(ms),
+        limit,
+    ];
+    Ok(statement.query_map(params, FireRow::read)?.collect::<Result<_, _>>()?)
+}
+
 fn page<T>(mut items: Vec<T>, limit: u32, seq: impl Fn(&T) -> Seq) -> Page<T> {
+    items.sort_by_key(|item| std::cmp::Reverse(seq(item)));
     let limit = limit as usize;
     let more = items.len() > limit;
     items.truncate(limit);
@@ -245,8 +285,8 @@ fn counts(tx: &Connection) -> Result<Counts, StoreError> {
     Ok(Counts {
         jobs: one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL")?,
         invalid_edits: one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL AND invalid IS NOT NULL")?,
-        queued: one("SELECT count(*) FROM runs WHERE state = 'queued'")?,
-        running: one("SELECT count(*) FROM runs WHERE state = 'running'")?,
+        queued: one("SELECT count(*) FROM runs WHERE state = 'queued' AND finished_at IS NULL")?,
+        running: one("SELECT count(*) FROM runs WHERE state = 'running' AND finished_at IS NULL")?,
         deliveries: deliveries.collect::<Result<_, _>>()?,
         next_slot: tx
             .prepare_cached("SELECT min(next_at) FROM triggers WHERE next_at IS NOT NULL")?

@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::open::open_reader;
 use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -29,13 +30,17 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let free = Arc::clone(&self.free);
         let query = move || {
             let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or(StoreError::Closed)?;
-            let result = query(&connection);
+            // A defect in a query must not cost its connection.
+            let result = catch_unwind(AssertUnwindSafe(|| query(&connection)));
             free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            // Held to here: the query goes on where its caller has gone away, and so does its claim to a connection.
+            drop(permit);
             result
+                .unwrap_or_else(|_| Err(StoreError::Refused("a defect ended the query; the log says where".to_owned())))
         };
         crate::tasks::blocking(query).await.map_err(|_| StoreError::Closed)?
     }

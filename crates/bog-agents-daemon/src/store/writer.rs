@@ -6,6 +6,7 @@
 
 use super::error::StoreError;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,7 +17,8 @@ const MAX_GROUP: usize = 128;
 const MAX_WAITING: usize = 4096;
 
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-/// Takes the connection, or why there is none; returns its own failure, if any, and how to answer its caller.
+/// Takes the connection, or why there is none; returns why its group cannot be committed, if so, and how to answer its
+/// caller.
 type Operation = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Option<StoreError>, Answer) + Send>;
 
 /// Told of every commit: how long it took and how many operations it held.
@@ -53,11 +55,13 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let operation: Operation = Box::new(move |connection| {
-            let result = connection.and_then(|connection| in_savepoint(connection, operation));
-            let failure = result.as_ref().err().cloned();
+            let (result, broken) = match connection {
+                Ok(connection) => in_savepoint(connection, operation),
+                Err(error) => (Err(error), None),
+            };
             // The caller may have gone away; the operation stands all the same.
             let answer: Answer = Box::new(move |committed| drop(answer.send(committed.and(result))));
-            (failure, answer)
+            (broken, answer)
         });
         self.operations.send(operation).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
@@ -69,7 +73,9 @@ fn write_all(mut connection: Connection, mut inbox: mpsc::Receiver<Operation>, o
         let begun = Instant::now();
         let mut answers = Vec::new();
         let committed = commit_group(&mut connection, first, &mut inbox, &mut answers);
-        on_commit(begun.elapsed(), answers.len());
+        if committed.is_ok() {
+            on_commit(begun.elapsed(), answers.len());
+        }
         for answer in answers {
             answer(committed.clone());
         }
@@ -82,21 +88,20 @@ fn commit_group(
     inbox: &mut mpsc::Receiver<Operation>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), StoreError> {
-    let transaction = match Transaction::new(connection, TransactionBehavior::Immediate) {
+    let transaction = match begin(connection) {
         Ok(transaction) => transaction,
         Err(error) => {
-            let error = StoreError::from(error);
             answers.push(first(Err(error.clone())).1);
             return Err(error);
         }
     };
     let mut next = Some(first);
     while let Some(operation) = next {
-        let (failure, answer) = operation(Ok(&transaction));
+        let (broken, answer) = operation(Ok(&transaction));
         answers.push(answer);
-        if transaction.is_autocommit() {
-            // A full disk or an I/O error made SQLite roll the whole transaction back: none of the group happened.
-            return Err(failure.unwrap_or(StoreError::Full));
+        if let Some(error) = broken {
+            // Dropping the transaction undoes what is left of it: none of the group happened.
+            return Err(error);
         }
         next = if answers.len() < MAX_GROUP { inbox.try_recv().ok() } else { None };
     }
@@ -106,22 +111,39 @@ fn commit_group(
     Ok(())
 }
 
+/// A commit that failed leaves its transaction open, and so may the rollback after it, on a disk that fails: it is undone
+/// before anything new begins.
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    Ok(Transaction::new(connection, TransactionBehavior::Immediate)?)
+}
+
+/// Runs an operation so that it happens as a whole or not at all. The second value says why the whole group must be
+/// undone, where the savepoint could be neither kept nor undone alone.
 fn in_savepoint<T>(
     connection: &Connection,
     operation: impl FnOnce(&Connection) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    run(connection, "SAVEPOINT op")?;
-    let result = operation(connection);
-    match &result {
-        Ok(_) => run(connection, "RELEASE op")?,
-        // After a full disk there may be no transaction left to roll back.
-        Err(_) if connection.is_autocommit() => {}
-        Err(_) => {
-            run(connection, "ROLLBACK TO op")?;
-            run(connection, "RELEASE op")?;
-        }
+) -> (Result<T, StoreError>, Option<StoreError>) {
+    if let Err(error) = run(connection, "SAVEPOINT op") {
+        return (Err(error.clone()), Some(error));
     }
-    result
+    // A defect in one operation must not end the thread that every other one needs.
+    let result = catch_unwind(AssertUnwindSafe(|| operation(connection)))
+        .unwrap_or_else(|_| Err(StoreError::Refused("a defect ended the operation; the log says where".to_owned())));
+    let closed = if connection.is_autocommit() {
+        // A full disk or an I/O error made SQLite roll the whole transaction back.
+        Err(result.as_ref().err().cloned().unwrap_or(StoreError::Full))
+    } else if result.is_ok() {
+        run(connection, "RELEASE op")
+    } else {
+        run(connection, "ROLLBACK TO op").and_then(|()| run(connection, "RELEASE op"))
+    };
+    match closed {
+        Ok(()) => (result, None),
+        Err(error) => (result.and(Err(error.clone())), Some(error)),
+    }
 }
 
 fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {

@@ -69,8 +69,10 @@ CREATE TABLE fires (
     context     TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX fires_identity ON fires (job_uid, trigger_id, dedupe_key) WHERE dedupe_key IS NOT NULL;
-CREATE INDEX fires_job ON fires (job_uid, trigger_id, seq);
+CREATE INDEX fires_job ON fires (job_uid, seq);
+CREATE INDEX fires_trigger ON fires (job_uid, trigger_id, seq);
 CREATE INDEX fires_run ON fires (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX fires_without_run ON fires (seen_at) WHERE run_id IS NULL;
 
 CREATE TABLE runs (
     seq              INTEGER PRIMARY KEY,
@@ -102,7 +104,9 @@ CREATE TABLE runs (
     usage            TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 CREATE INDEX runs_job ON runs (job_uid, seq);
-CREATE INDEX runs_active ON runs (state, job_uid, lane_max, seq) WHERE state IN ('queued', 'running');
+-- What is not over: few rows, however many runs there were. Its condition must stand in a query word for word.
+CREATE INDEX runs_active ON runs (state, job_uid, lane_max, seq, not_before) WHERE finished_at IS NULL;
+CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Outputs longer than the head kept in runs.output.
 CREATE TABLE run_outputs (
@@ -151,3 +155,4 @@ CREATE TABLE answers (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (scope, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX answers_age ON answers (created_at);
