@@ -62,7 +62,9 @@ pub enum DaemonError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The address is open to others and nobody said that this is meant.
-    #[error("`{0}` is no loopback address: anyone who reaches it and has the token can run jobs; add `--allow-remote` if that is meant")]
+    #[error(
+        "`{0}` is no loopback address: anyone who reaches it and has the token can run jobs; add `--allow-remote` if that is meant"
+    )]
     Remote(String),
     /// The address cannot be listened on.
     #[error("cannot listen on `{address}`: {error}; choose another with `--port`, 0 picks a free one")]
@@ -172,6 +174,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         inbox: inbox.clone(),
         jobs: jobs.clone(),
         metrics: metrics.clone(),
+        problems: problems.clone(),
         data_dir: folder.path.clone(),
         epoch,
         boot,
@@ -179,16 +182,14 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         shutdown_grace: config.shutdown_grace.duration(),
         under_way: dispatcher::UnderWay::default(),
     };
-    let roots = Roots {
-        home: crate::env::home_dir(),
-        data_dir: folder.path.clone(),
-        more: config.output_roots.clone(),
-    };
+    let roots =
+        Roots { home: crate::env::home_dir(), data_dir: folder.path.clone(), more: config.output_roots.clone() };
     let outbox = Outbox {
         store: store.clone(),
         inbox: inbox.clone(),
         jobs: jobs.clone(),
         metrics: metrics.clone(),
+        problems: problems.clone(),
         roots,
         under_way: Arc::default(),
         lanes: Arc::default(),
@@ -200,7 +201,12 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
 async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
     match jobs.reconcile().await {
-        Ok(done) => tracing::info!(jobs.saved = done.saved, jobs.deleted = done.deleted, jobs.invalid = done.invalid, "job files read"),
+        Ok(done) => tracing::info!(
+            jobs.saved = done.saved,
+            jobs.deleted = done.deleted,
+            jobs.invalid = done.invalid,
+            "job files read"
+        ),
         Err(JobsError::Store(error)) => return Err(error.into()),
         Err(error) => tracing::error!(%error, "job files cannot be read: jobs go on as they were"),
     }
@@ -254,11 +260,12 @@ impl Workers {
             inbox: parts.inbox.clone(),
             jobs: parts.jobs.clone(),
             metrics: parts.metrics.clone(),
+            problems: parts.problems.clone(),
         };
         group.start("api", api::serve(listener, app, intake.clone()));
         group.start("dispatcher", dispatcher::run(parts.dispatcher.clone(), intake.clone()));
         group.start("slots", triggers::slots(slots, intake.clone()));
-        group.start("jobs", jobs::watch(parts.jobs.clone(), intake.clone()));
+        group.start("jobs", jobs::watch(parts.jobs.clone(), parts.problems.clone(), intake.clone()));
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));
         let keep = config.keep.map(bog_domain::units::Span::duration);
         group.start("housekeeping", housekeeping::run(parts.store.clone(), folder.path.clone(), keep, outbox.clone()));

@@ -44,13 +44,18 @@ impl Dispatcher {
         let (outcome, finished) = (end.outcome, matches!(end.then, Ended::Finished(_)));
         loop {
             match self.store.finish(end.clone()).await {
-                Ok(true) => break,
+                Ok(true) => {
+                    self.going();
+                    break;
+                }
                 Ok(false) => {
+                    self.going();
                     tracing::warn!(run.id = %claim.run, attempt = claim.attempt, "its end was recorded before");
                     return;
                 }
                 Err(error) => {
                     tracing::error!(run.id = %claim.run, %error, "its outcome cannot be recorded yet; trying again");
+                    self.stuck(format!("the outcome of run `{}` waits to be recorded: {error}", claim.run));
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -80,7 +85,9 @@ impl Dispatcher {
             AfterAttempt::RetryAfter(delay) if record.outcome != Outcome::Cancelled => {
                 Ended::Retry { not_before: clock::now() + delay }
             }
-            AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => Ended::Finished(deliveries(ready, job, record.outcome)),
+            AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => {
+                Ended::Finished(deliveries(ready, job, record.outcome))
+            }
         };
         AttemptEnd {
             claim,
@@ -105,7 +112,5 @@ fn deliveries(ready: &Ready, job: Option<&Job>, outcome: Outcome) -> Vec<NewDeli
     };
     let numbered = (0..).zip(specs);
     let wanted = numbered.filter(|(_, (_, wanted))| *wanted);
-    wanted
-        .map(|(position, (spec, _))| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec })
-        .collect()
+    wanted.map(|(position, (spec, _))| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec }).collect()
 }

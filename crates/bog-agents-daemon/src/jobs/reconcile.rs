@@ -1,8 +1,8 @@
 //! Bringing the store in line with the files: what is new or edited becomes a revision, what is gone is deleted, what is
 //! not valid is shown while the last good revision goes on.
 
-use super::service::{Author, Jobs, JobsError, spec_json};
 use super::file;
+use super::service::{Author, Jobs, JobsError, spec_json};
 use crate::clock;
 use crate::store::{FileState, SaveJob};
 use bog_domain::error::SpecError;
@@ -50,10 +50,8 @@ impl Jobs {
         let known: HashMap<JobId, FileState> = self.inner.store.files().await?.into_iter().collect();
         let (folder, defaults) = (self.inner.folder.clone(), self.inner.defaults.clone());
         let scan = move || scan(&folder, known, &defaults);
-        let (differences, gone) = crate::tasks::blocking(scan)
-            .await
-            .map_err(|error| JobsError::Io(error.to_string()))?
-            .map_err(|error| {
+        let (differences, gone) =
+            crate::tasks::blocking(scan).await.map_err(|error| JobsError::Io(error.to_string()))?.map_err(|error| {
                 JobsError::Io(format!(
                     "`{}` cannot be read: {error}; jobs go on as they were; make it readable for this user",
                     self.inner.folder.display()
@@ -71,6 +69,11 @@ impl Jobs {
         let (mut differences, mut gone) = (Vec::new(), Vec::new());
         for path in paths {
             let Some(id) = job_of(&path) else { continue };
+            if id.is_err() && !path.exists() {
+                // It was renamed or removed, as it should be.
+                self.unusable_no_more(&path);
+                continue;
+            }
             let known = match &id {
                 Ok(id) => self.inner.store.job(id.clone()).await?,
                 Err(_) => None,
@@ -79,7 +82,8 @@ impl Jobs {
             match (look(&path, id, known.as_ref(), &self.inner.defaults), known.is_some()) {
                 (Looked::Different(difference), _) => differences.push(difference),
                 (Looked::Gone(id), true) => gone.push(id),
-                (Looked::Gone(_), false) | (Looked::Same, _) => {}
+                (Looked::Gone(_), false) => self.unusable_no_more(&path),
+                (Looked::Same, _) => {}
             }
         }
         self.apply(differences, gone, false).await
@@ -97,13 +101,17 @@ impl Jobs {
         if self.inner.folder.exists() {
             return Ok(());
         }
-        let failed = |error: io::Error| JobsError::Io(format!("cannot make `{}`: {error}", self.inner.folder.display()));
+        let failed =
+            |error: io::Error| JobsError::Io(format!("cannot make `{}`: {error}", self.inner.folder.display()));
         file::create_private_folder(&self.inner.folder).map_err(failed)?;
         for (id, _) in self.inner.store.files().await? {
             let Some(row) = self.inner.store.job(id.clone()).await? else { continue };
             let spec: JobSpec = serde_json::from_str(&row.spec).map_err(|error| SpecError::new("", error))?;
             let good = std::fs::read_to_string(file::path_of(&self.inner.good, id.as_str()));
-            let text = good.ok().filter(|text| file::hash(text.as_bytes()) == row.hash).unwrap_or_else(|| yaml::to_yaml(&spec));
+            let text = good
+                .ok()
+                .filter(|text| file::hash(text.as_bytes()) == row.hash)
+                .unwrap_or_else(|| yaml::to_yaml(&spec));
             file::write_durably(&file::path_of(&self.inner.folder, id.as_str()), &text).map_err(failed)?;
             tracing::warn!(job.id = %id, "the jobs folder was gone: the job's file was written again");
         }
@@ -203,8 +211,11 @@ impl Jobs {
     }
 
     fn usable(&self, id: &JobId) {
-        let path = file::path_of(&self.inner.folder, id.as_str());
-        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&path);
+        self.unusable_no_more(&file::path_of(&self.inner.folder, id.as_str()));
+    }
+
+    fn unusable_no_more(&self, path: &Path) {
+        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(path);
     }
 }
 
@@ -241,7 +252,9 @@ fn job_of(path: &Path) -> Option<Result<JobId, String>> {
         return None;
     }
     match path.extension()?.to_str()? {
-        "yaml" => Some(path.file_stem()?.to_string_lossy().parse().map_err(|error: bog_domain::ids::IdError| error.to_string())),
+        "yaml" => Some(
+            path.file_stem()?.to_string_lossy().parse().map_err(|error: bog_domain::ids::IdError| error.to_string()),
+        ),
         "yml" => Some(Err("job files end with `.yaml`: rename it".to_owned())),
         _ => None,
     }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::inbox::Inbox;
 use crate::jobs::Jobs;
 use crate::store::{Advance, DueTrigger, Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Problems};
 use bog_domain::fire::TriggerKind;
 use bog_domain::ids::FireId;
 use bog_domain::job::Trigger;
@@ -26,6 +26,9 @@ const BATCH: u32 = 512;
 /// How long it waits before it tries again when the store fails.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The name under which it reports problems.
+const REPORTER: &str = "slots";
+
 /// What the scheduler works with.
 #[derive(Debug, Clone)]
 pub struct Slots {
@@ -37,6 +40,8 @@ pub struct Slots {
     pub jobs: Jobs,
     /// Who is told how late it was.
     pub metrics: Metrics,
+    /// Who is told what keeps slots from being recorded.
+    pub problems: Problems,
 }
 
 /// Records slots as they come due, until told to stop.
@@ -45,9 +50,13 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
         let changed = slots.inbox.wakes().clock.notified();
         let next = match slots.take_due().await {
-            Ok(next) => next,
+            Ok(next) => {
+                slots.problems.clear(REPORTER);
+                next
+            }
             Err(error) => {
                 tracing::error!(%error, "due slots cannot be recorded; trying again");
+                slots.problems.report(REPORTER, format!("due slots wait to be recorded: {error}"));
                 tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(RETRY) => continue }
             }
         };
@@ -107,9 +116,11 @@ impl Slots {
 
     fn advance(&self, due: &DueTrigger, trigger: &Trigger, plan: Plan) -> Advance {
         let missed = plan.missed.into_iter();
-        let missed = missed.map(|range| (FireId::new(clock::new_id()), range.from, range.until, range.count, range.reason));
+        let missed =
+            missed.map(|range| (FireId::new(clock::new_id()), range.from, range.until, range.count, range.reason));
         let fires = plan.fires.into_iter().map(|slot| {
-            let context = json!({ "due_at": slot.due_at, "scheduled_count": slot.scheduled_count, "caught_up": slot.caught_up });
+            let context =
+                json!({ "due_at": slot.due_at, "scheduled_count": slot.scheduled_count, "caught_up": slot.caught_up });
             crate::store::Arrival {
                 trigger: trigger.id.clone(),
                 // The nominal instant: the same slot planned twice, after the clock was set back, is one fire.
