@@ -7,7 +7,7 @@ use crate::jobs::Jobs;
 use crate::outputs::{self, Message, Target, file};
 use crate::store::{DueDelivery, Store, StoreError};
 use crate::tasks::{self, Group};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Problems};
 use crate::wakes::Wakes;
 use bog_domain::delivery::{AfterDelivery, Attempted, DeliveryPolicy, after_delivery};
 use bog_domain::ids::DeliveryId;
@@ -29,6 +29,9 @@ const MAX_UNDER_WAY: usize = 256;
 /// How long it waits before it tries again when the store fails.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The name under which it reports problems.
+const REPORTER: &str = "outbox";
+
 /// What the outbox works with.
 #[derive(Debug, Clone)]
 pub struct Outbox {
@@ -40,6 +43,8 @@ pub struct Outbox {
     pub jobs: Jobs,
     /// Who is told what was delivered.
     pub metrics: Metrics,
+    /// Who is told what keeps deliveries from being recorded.
+    pub problems: Problems,
     /// Where files may be written.
     pub roots: file::Roots,
     /// Deliveries under way.
@@ -57,6 +62,7 @@ pub async fn run(outbox: Outbox, stop: CancellationToken) {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(%error, "deliveries cannot be read; trying again");
+                outbox.problems.report(REPORTER, format!("deliveries cannot be read: {error}"));
                 tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(RETRY) => continue }
             }
         };
@@ -80,7 +86,11 @@ impl Outbox {
             return Ok(None);
         }
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        let idle = under_way.is_empty();
         let (due, next) = self.store.due_deliveries(under_way, clock::now(), limit).await?;
+        if idle && due.is_empty() {
+            self.problems.clear(REPORTER);
+        }
         for due in due {
             self.under_way().insert(due.delivery.id);
             deliveries.start("delivery", deliver(self.clone(), due));
@@ -105,9 +115,13 @@ async fn deliver(outbox: Outbox, due: DueDelivery) {
     let lane = outbox.lane(&due.delivery.target);
     // The semaphore is never closed.
     let permit = lane.acquire().await;
-    if let Err(error) = outbox.deliver_once(&due).await {
-        tracing::error!(delivery.id = %id, %error, "its state cannot be recorded; trying again");
-        tokio::time::sleep(RETRY).await;
+    match outbox.deliver_once(&due).await {
+        Ok(()) => outbox.problems.clear(REPORTER),
+        Err(error) => {
+            tracing::error!(delivery.id = %id, %error, "its state cannot be recorded; trying again");
+            outbox.problems.report(REPORTER, format!("deliveries wait to be recorded: {error}"));
+            tokio::time::sleep(RETRY).await;
+        }
     }
     drop(permit);
     outbox.under_way().remove(&id);

@@ -177,6 +177,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         wakes: Arc::clone(&wakes),
         jobs: jobs.clone(),
         metrics: metrics.clone(),
+        problems: problems.clone(),
         data_dir: folder.path.clone(),
         epoch,
         boot,
@@ -191,6 +192,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         wakes: Arc::clone(&wakes),
         jobs: jobs.clone(),
         metrics: metrics.clone(),
+        problems: problems.clone(),
         roots,
         under_way: Arc::default(),
         lanes: Arc::default(),
@@ -262,11 +264,12 @@ impl Workers {
             wakes: Arc::clone(&parts.wakes),
             jobs: parts.jobs.clone(),
             metrics: parts.metrics.clone(),
+            problems: parts.problems.clone(),
         };
         group.start("api", api::serve(listener, app, intake.clone()));
         group.start("dispatcher", dispatcher::run(parts.dispatcher.clone(), intake.clone()));
         group.start("slots", triggers::slots(slots, intake.clone()));
-        group.start("jobs", jobs::watch(parts.jobs.clone(), intake.clone()));
+        group.start("jobs", jobs::watch(parts.jobs.clone(), parts.problems.clone(), intake.clone()));
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));
         let keep = config.keep.map(bog_domain::units::Span::duration);
         group.start("housekeeping", housekeeping::run(parts.store.clone(), folder.path.clone(), keep, outbox.clone()));

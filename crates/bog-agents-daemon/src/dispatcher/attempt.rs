@@ -27,6 +27,7 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(run.id = %ready.run.id, job.id = %ready.run.job_id, %error, "waiting to start it");
+            dispatcher.stuck(format!("run `{}` of job `{}` waits: {error}", ready.run.id, ready.run.job_id));
             // Holding on to the permit for a moment keeps a full disk from being asked in a tight loop.
             tokio::time::sleep(RETRY).await;
             drop(entered);
@@ -53,9 +54,13 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
 impl Dispatcher {
     async fn claim(&self, ready: &Ready, claim: Claim) -> bool {
         match self.store.claim(ready.run.clone(), claim, clock::now()).await {
-            Ok(claimed) => claimed,
+            Ok(claimed) => {
+                self.going();
+                claimed
+            }
             Err(error) => {
                 tracing::error!(run.id = %claim.run, %error, "the run cannot be claimed; it waits");
+                self.stuck(format!("run `{}` of job `{}` waits: {error}", claim.run, ready.run.job_id));
                 tokio::time::sleep(RETRY).await;
                 false
             }

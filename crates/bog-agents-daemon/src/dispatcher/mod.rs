@@ -12,7 +12,7 @@ use crate::clock;
 use crate::jobs::Jobs;
 use crate::store::{Epoch, Store, StoreError};
 use crate::tasks::Group;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Problems};
 use crate::wakes::Wakes;
 use bog_domain::ids::RunId;
 use jiff::Timestamp;
@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 /// How long it waits before it tries again when the store or the disk fails.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The name under which it reports problems.
+const REPORTER: &str = "dispatcher";
+
 /// What the dispatcher works with.
 #[derive(Debug, Clone)]
 pub struct Dispatcher {
@@ -36,6 +39,8 @@ pub struct Dispatcher {
     pub jobs: Jobs,
     /// Who is told what ended.
     pub metrics: Metrics,
+    /// Who is told what keeps runs from starting or from being recorded.
+    pub problems: Problems,
     /// The daemon's data folder.
     pub data_dir: PathBuf,
     /// This life of the daemon.
@@ -103,6 +108,7 @@ pub async fn run(dispatcher: Dispatcher, stop: CancellationToken) {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(%error, "no run can be started; trying again");
+                dispatcher.stuck(format!("no run can be started: {error}"));
                 tokio::select! { () = stop.cancelled() => break, () = tokio::time::sleep(RETRY) => continue }
             }
         };
@@ -128,11 +134,25 @@ impl Dispatcher {
         // Those being claimed right now are still listed as ready: ask for as many more.
         let limit = u32::try_from(free + under_way).unwrap_or(u32::MAX);
         let (ready, next) = self.store.ready(clock::now(), limit).await?;
+        if ready.is_empty() && under_way == 0 {
+            // Nothing waits and nothing runs, so nothing stands in the way either.
+            self.going();
+        }
         for ready in ready.into_iter().filter(|ready| !self.under_way.has(ready.run.id)).take(free) {
             let entered = self.under_way.enter(ready.run.id);
             attempts.start("attempt", attempt::run(self.clone(), ready, entered));
         }
         Ok(next)
+    }
+
+    /// Shows what keeps runs from starting or from being recorded.
+    fn stuck(&self, problem: String) {
+        self.problems.report(REPORTER, problem);
+    }
+
+    /// A run was started or recorded: what stood in the way is gone.
+    fn going(&self) {
+        self.problems.clear(REPORTER);
     }
 
     async fn carry_out_cancels(&self) -> Result<(), StoreError> {

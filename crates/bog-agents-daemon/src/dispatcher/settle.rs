@@ -44,13 +44,18 @@ impl Dispatcher {
         let (outcome, finished) = (end.outcome, matches!(end.then, Ended::Finished(_)));
         loop {
             match self.store.finish(end.clone()).await {
-                Ok(true) => break,
+                Ok(true) => {
+                    self.going();
+                    break;
+                }
                 Ok(false) => {
+                    self.going();
                     tracing::warn!(run.id = %claim.run, attempt = claim.attempt, "its end was recorded before");
                     return;
                 }
                 Err(error) => {
                     tracing::error!(run.id = %claim.run, %error, "its outcome cannot be recorded yet; trying again");
+                    self.stuck(format!("the outcome of run `{}` waits to be recorded: {error}", claim.run));
                     tokio::time::sleep(RETRY).await;
                 }
             }

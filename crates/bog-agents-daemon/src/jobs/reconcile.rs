@@ -87,7 +87,8 @@ impl Jobs {
             match (look(&path, id, known.as_ref(), &self.inner.defaults), known.is_some()) {
                 (Looked::Different(difference), _) => differences.push(difference),
                 (Looked::Gone(id), true) => gone.push(id),
-                (Looked::Gone(_), false) | (Looked::Same, _) => {}
+                (Looked::Gone(_), false) => self.usable(&path),
+                (Looked::Same, _) => {}
             }
         }
         self.apply(differences, gone, false).await

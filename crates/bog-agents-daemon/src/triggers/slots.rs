@@ -8,7 +8,7 @@ use crate::clock;
 use crate::inbox::Inbox;
 use crate::jobs::Jobs;
 use crate::store::{Advance, DueTrigger, Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Problems};
 use crate::wakes::Wakes;
 use bog_domain::fire::TriggerKind;
 use bog_domain::ids::FireId;
@@ -28,6 +28,9 @@ const BATCH: u32 = 512;
 /// How long it waits before it tries again when the store fails.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The name under which it reports problems.
+const REPORTER: &str = "slots";
+
 /// What the scheduler works with.
 #[derive(Debug, Clone)]
 pub struct Slots {
@@ -41,6 +44,8 @@ pub struct Slots {
     pub jobs: Jobs,
     /// Who is told how late it was.
     pub metrics: Metrics,
+    /// Who is told what keeps slots from being recorded.
+    pub problems: Problems,
 }
 
 /// Records slots as they come due, until told to stop.
@@ -49,9 +54,13 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
         let changed = slots.wakes.slots.notified();
         let next = match slots.take_due().await {
-            Ok(next) => next,
+            Ok(next) => {
+                slots.problems.clear(REPORTER);
+                next
+            }
             Err(error) => {
                 tracing::error!(%error, "due slots cannot be recorded; trying again");
+                slots.problems.report(REPORTER, format!("due slots wait to be recorded: {error}"));
                 tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(RETRY) => continue }
             }
         };
