@@ -1,7 +1,7 @@
 //! The REST API: the inbox and the store over HTTP, for the command line and other programs.
 //!
-//! [`router`] is the URL map; each resource is a file. [`server`] owns the sockets, [`auth`] says who may ask,
-//! [`problem`] what a refusal looks like, [`wire`] what travels. Nothing here decides what runs.
+//! `router` is the URL map; each resource is a file. `server` owns the sockets, `auth` says who may ask,
+//! `problem` what a refusal looks like, [`wire`] what travels. Nothing here decides what runs.
 
 mod admin;
 mod auth;

@@ -150,9 +150,9 @@ mod tests {
 
     #[test]
     fn bad_ones_are_named_with_what_is_allowed() {
-        let problem = |error: ApiError| match error {
-            ApiError::Parameter { name, detail } => format!("{name}: {detail}"),
-            other => panic!("{other:?}"),
+        let problem = |error: ApiError| {
+            let ApiError::Parameter { name, detail } = &error else { panic!("{error:?}") };
+            format!("{name}: {detail}")
         };
         let one = |name: &str, value: &str| params(&[(name, value)]).unwrap();
         let said = [

@@ -185,7 +185,7 @@ pub fn tidy(value: Value) -> Value {
                 (name, value)
             })
             .collect(),
-        other => other,
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
 }
 

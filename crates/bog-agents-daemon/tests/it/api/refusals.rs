@@ -7,6 +7,9 @@ use futures::stream;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 
+/// Method, path, headers and body of a request.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 /// The problem of an answer, in two lines.
 fn told(what: &str, answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {answer:?}");
@@ -26,7 +29,7 @@ async fn every_refusal_says_what_to_do() {
     let api = Api::new();
     api.job("j", json!({})).await;
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let cases: &[(&str, &str, &[(&str, &str)], &str)] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", "/nothing", &[], ""),
         ("DELETE", "/runs", &[], ""),
         ("GET", "/jobs/none", &[], ""),

@@ -130,13 +130,13 @@ fn what_was_recorded_is_told() {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
                 not_over(run, RunState::Queued);
                 run.attempt = 0;
-            })]
+            })];
         }),
         asked("it waits for its next attempt", |f| {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
                 not_over(run, RunState::Queued);
                 (run.not_before, run.error) = (at("10:31:00"), Some("exit code 3".to_owned()));
-            })]
+            })];
         }),
         asked("it was made up for", |f| f.around = vec![ran("09:00:00", "11:03:00.5", |_| {})]),
         asked("its run was pruned", |f| {
