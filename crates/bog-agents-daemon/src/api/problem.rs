@@ -262,3 +262,48 @@ impl From<IdError> for ApiError {
         Self::NotFound(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_status() {
+        let text = || "why".to_owned();
+        let spec = || SpecError::new("name", "missing");
+        let jobs = |error: JobsError| ApiError::from(error);
+        let cases = [
+            (jobs(JobsError::NotFound("j".parse().unwrap())), 404, None),
+            (jobs(JobsError::Conflict(text())), 409, None),
+            (jobs(JobsError::Stale { wanted: 1, current: 2 }), 412, None),
+            (jobs(JobsError::Invalid(spec())), 422, None),
+            (jobs(JobsError::Full), 507, Some("30")),
+            (jobs(JobsError::Store(StoreError::Closed)), 503, Some("5")),
+            (jobs(JobsError::Io(text())), 503, Some("5")),
+            (StoreError::Full.into(), 507, Some("30")),
+            (StoreError::Unavailable(text()).into(), 503, Some("5")),
+            (StoreError::Corrupt(text()).into(), 503, Some("5")),
+            (StoreError::Refused(text()).into(), 500, None),
+            (ApiError::Draining, 503, Some("30")),
+            (ApiError::QueueFull(text()), 429, Some("5")),
+            (ApiError::SlowBody, 408, None),
+            (ApiError::Timeout, 504, None),
+        ];
+        for (error, status, retry_after) in cases {
+            let told = format!("{error:?}");
+            let response = error.into_response();
+            let header = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), header), (status, retry_after), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_the_field_that_is_named() {
+        let named = |path: &str, message: &str| named_field(&SpecError::new(path, message)).unwrap_or_default();
+        assert_eq!(named("", "unknown field `naem`, expected"), "naem");
+        assert_eq!(named("naem", "unknown field `naem`, expected"), "naem");
+        assert_eq!(named("triggers[0]", "unknown field `jiter`, expected"), "triggers[0].jiter");
+        assert_eq!(named("triggers[0].cron", "is wrong"), "triggers[0].cron");
+        assert_eq!(named("", "is empty"), "");
+    }
+}

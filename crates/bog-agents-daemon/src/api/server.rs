@@ -181,3 +181,23 @@ async fn connection(socket: TcpStream, router: Router, place: Place, stop: Cance
         idle_looks = if place.connection.is_idle() { idle_looks + 1 } else { 0 };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_idle_connection_gives_way_and_held_ones_stay() {
+        let places = Places::default();
+        let taken: Vec<Place> = (0..MAX_CONNECTIONS as u64).map(|number| places.take(number).unwrap()).collect();
+        let mut held: Vec<Held> = taken.iter().map(|place| Arc::clone(&place.connection).hold()).collect();
+        assert!(places.take(1000).is_none(), "requests hold all places");
+        drop(held.remove(7));
+        let newest = places.take(1001).unwrap();
+        let closed = |place: &Place| place.connection.close.is_cancelled();
+        assert_eq!(taken.iter().filter(|place| closed(place)).map(|place| place.number).collect::<Vec<_>>(), [7]);
+        assert!(places.take(1002).is_some() && closed(&newest), "the newest is idle and the only one that is");
+        drop(taken);
+        assert!(places.taken.lock().unwrap().is_empty());
+    }
+}

@@ -100,6 +100,19 @@ async fn a_repeated_fire_is_one_run() {
 }
 
 #[tokio::test]
+async fn a_refused_fire_may_come_again_under_its_key() {
+    let api = Api::new();
+    api.job("full", json!({ "max_queued": 1 })).await;
+    let running = api.fire("full").await;
+    api.claim(running).await;
+    let waiting = api.fire("full").await;
+    let key = [("idempotency-key", "k")];
+    assert_eq!(api.ask("POST", "/jobs/full/run", &key, "").await.status, 429);
+    api.post(&format!("/runs/{waiting}/cancel"), &Value::Null).await.of(200);
+    assert_eq!(api.ask("POST", "/jobs/full/run", &key, "").await.status, 202);
+}
+
+#[tokio::test]
 async fn what_a_fire_by_hand_comes_to_is_said() {
     let api = Api::new();
     api.job("full", json!({ "max_queued": 1 })).await;
