@@ -162,6 +162,15 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_code() {
+        let page = include_str!("../../../../docs/cli.md");
+        for exit in Exit::ALL {
+            let row = format!("| {} | {} |\n", exit.code(), exit.meaning());
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn errors_end_with_their_code_however_deep_they_lie() {
         let deep = Err::<(), _>(problem(404)).context("the run cannot be shown").unwrap_err();
         assert_eq!(Exit::of(&deep), Exit::NotFound);
