@@ -28,14 +28,15 @@ pub fn measure(_: Effort, _: &Limits) -> Result<Vec<Row>> {
     jobs::cron(&data, "due", usize::try_from(DUE)?, &slot)?;
     jobs::cron(&data, "idle", OTHERS, jobs::NEVER_DUE)?;
     let daemon = Daemon::start(&data)?;
-    let mut client = daemon.connect()?;
     if Timestamp::now() + 2.seconds() > due {
         bail!("the daemon was not ready in time for the slot");
     }
     let due_at = UNIX_EPOCH + Duration::from_nanos(u64::try_from(due.as_nanosecond())?);
     if let Ok(left) = due_at.duration_since(SystemTime::now()) {
-        std::thread::sleep(left.saturating_sub(Duration::from_millis(20)));
+        std::thread::sleep(left.saturating_sub(Duration::from_millis(100)));
     }
+    // Only now: the daemon closes connections that stay silent.
+    let mut client = daemon.connect()?;
     let before = fires(&mut client)?;
     let committed = watch(&mut client, before, due_at)?;
     let seen = seen_after(&mut client, due)?;
