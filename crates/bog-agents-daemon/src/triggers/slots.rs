@@ -1,8 +1,11 @@
 //! Cron and interval slots: sleeps on the wall clock until the earliest slot of any trigger, then records what is due.
 //!
 //! The slots to come are in the store, ordered, so a daemon with ten thousand jobs holds none of them in memory and looks
-//! at none that is not due. What becomes of a slot is decided by `bog-domain`; that it is written down before the
+//! at none that is not due. Shortly before a slot it reads the jobs that will be due ([`ahead`]), so that at the instant
+//! itself nothing is left but to decide and to write. What becomes of a slot is decided by `bog-domain`; that it is written down before the
 //! trigger's memory moves on is the store's doing: both are one commit.
+
+mod ahead;
 
 use crate::clock;
 use crate::inbox::Inbox;
@@ -10,6 +13,7 @@ use crate::jobs::Jobs;
 use crate::store::{Advance, DueTrigger, Store, StoreError};
 use crate::telemetry::{Metrics, Problems};
 use crate::wakes::Wakes;
+use ahead::Ahead;
 use bog_domain::fire::TriggerKind;
 use bog_domain::ids::FireId;
 use bog_domain::job::Trigger;
@@ -23,7 +27,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Due triggers taken at a time.
-const BATCH: u32 = 512;
+const BATCH: u32 = 1024;
 
 /// How long it waits before it tries again when the store fails.
 const RETRY: Duration = Duration::from_secs(1);
@@ -50,10 +54,11 @@ pub struct Slots {
 
 /// Records slots as they come due, until told to stop.
 pub async fn run(slots: Slots, stop: CancellationToken) {
+    let mut ahead = Ahead::default();
     loop {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
         let changed = slots.wakes.slots.notified();
-        let next = match slots.take_due().await {
+        let next = match slots.take_due(&ahead).await {
             Ok(next) => {
                 slots.problems.clear(REPORTER);
                 next
@@ -67,14 +72,14 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = changed => {}
-            () = clock::sleep_until(next) => {}
+            () = ahead.sleep_until(next, &slots) => {}
         }
     }
 }
 
 impl Slots {
     /// Records everything that is due and returns when the next slot is.
-    async fn take_due(&self) -> Result<Option<Timestamp>, StoreError> {
+    async fn take_due(&self, ahead: &Ahead) -> Result<Option<Timestamp>, StoreError> {
         loop {
             let now = clock::now();
             let due = self.store.due_triggers(now, BATCH).await?;
@@ -82,7 +87,7 @@ impl Slots {
                 return self.store.next_slot().await;
             }
             // Together, so that they share commits; one that fails does not hold up the others.
-            let mut advances: FuturesUnordered<_> = due.into_iter().map(|due| self.take(due, now)).collect();
+            let mut advances: FuturesUnordered<_> = due.into_iter().map(|due| self.take(due, ahead, now)).collect();
             let mut failed = None;
             while let Some(result) = advances.next().await {
                 failed = result.err().or(failed);
@@ -93,8 +98,8 @@ impl Slots {
         }
     }
 
-    async fn take(&self, due: DueTrigger, now: Timestamp) -> Result<(), StoreError> {
-        let (trigger, plan) = match self.plan(&due, now) {
+    async fn take(&self, due: DueTrigger, ahead: &Ahead, now: Timestamp) -> Result<(), StoreError> {
+        let (trigger, plan) = match self.plan(&due, ahead, now) {
             Some(planned) => planned,
             None => {
                 // A stored job that this version or configuration finds invalid: said once an hour, never in a loop.
@@ -105,17 +110,24 @@ impl Slots {
         if plan.rewound {
             tracing::warn!(job.id = %due.job_id, "the clock was set back by hours: going on from the new time");
         }
-        for slot in plan.fires.iter().filter(|slot| !slot.caught_up) {
-            self.metrics.scheduler_late(now.duration_since(slot.due_at).try_into().unwrap_or_default());
+        let on_time: Vec<Timestamp> =
+            plan.fires.iter().filter(|slot| !slot.caught_up).map(|slot| slot.due_at).collect();
+        self.inbox.advance(self.advance(&due, &trigger, plan)).await?;
+        for due_at in on_time {
+            self.metrics.scheduler_late(clock::now().duration_since(due_at).try_into().unwrap_or_default());
         }
-        self.inbox.advance(self.advance(&due, &trigger, plan)).await.map(drop)
+        Ok(())
     }
 
-    fn plan(&self, due: &DueTrigger, now: Timestamp) -> Option<(Trigger, Plan)> {
-        let job = self.jobs.parse(&due.job_id, &due.spec).ok()?;
-        let trigger = job.triggers.into_iter().find(|trigger| trigger.id == due.trigger)?;
+    fn plan(&self, due: &DueTrigger, ahead: &Ahead, now: Timestamp) -> Option<(Trigger, Plan)> {
+        let trigger = ahead.trigger(due).cloned().or_else(|| self.parse(due))?;
         let plan = trigger.plan(due.job, due.activated_at, due.cursor, now)?;
         Some((trigger, plan))
+    }
+
+    fn parse(&self, due: &DueTrigger) -> Option<Trigger> {
+        let job = self.jobs.parse(&due.job_id, &due.spec).ok()?;
+        job.triggers.into_iter().find(|trigger| trigger.id == due.trigger)
     }
 
     fn advance(&self, due: &DueTrigger, trigger: &Trigger, plan: Plan) -> Advance {
