@@ -1,0 +1,4 @@
+//! The store: what its operations promise, and what is left of a promise when the disk, the process or the file fails.
+
+mod conformance;
+mod ledger;
