@@ -1,4 +1,7 @@
 //! The store: what its operations promise, and what is left of a promise when the disk, the process or the file fails.
 
+mod concurrency;
 mod conformance;
+mod integrity;
 mod ledger;
+mod model;
