@@ -5,3 +5,4 @@ mod conformance;
 mod integrity;
 mod ledger;
 mod model;
+mod opening;
