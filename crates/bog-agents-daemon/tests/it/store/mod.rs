@@ -2,7 +2,9 @@
 
 mod concurrency;
 mod conformance;
+mod full_disk;
 mod integrity;
 mod ledger;
 mod model;
 mod opening;
+mod speed;
