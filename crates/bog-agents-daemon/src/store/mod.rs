@@ -50,8 +50,9 @@ pub const OUTPUT_HEAD: usize = 4096;
 /// The way to the database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: Writer,
+    // Dropped first: the writer closes the file last, which folds the log into it.
     readers: Readers,
+    writer: Writer,
 }
 
 /// What opening gives.
@@ -76,7 +77,7 @@ impl Store {
         let readers = Readers::open(path).map_err(failed)?;
         let (writer, thread) = Writer::start(opened.connection, on_commit)
             .map_err(|error| failed(StoreError::Unavailable(error.to_string())))?;
-        Ok(Opened { store: Self { writer, readers }, quarantined: opened.quarantined, writer: thread })
+        Ok(Opened { store: Self { readers, writer }, quarantined: opened.quarantined, writer: thread })
     }
 
     async fn write<T, F>(&self, operation: F) -> Result<T, StoreError>

@@ -7,4 +7,5 @@ mod chaos;
 mod cli;
 mod crash_windows;
 mod runner;
+mod store;
 mod support;

@@ -1,5 +1,7 @@
 //! The real daemon in a folder of its own, and a way to talk to it.
 
+pub mod reexec;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,0 +1,11 @@
+//! What every backend must do, written against the operations only.
+
+mod accept;
+mod cancel;
+mod claim;
+mod deliver;
+mod finish;
+mod lists;
+mod prune;
+mod save;
+mod slots;
