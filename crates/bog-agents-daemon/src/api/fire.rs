@@ -32,7 +32,7 @@ pub(super) async fn run(
         return answered(&serde_json::from_str(&before)?);
     }
     let FireByHand { payload } = body.shape()?;
-    let job = jobs::find(&app, &id).await?.uid;
+    let job = jobs::uid(&app, &id).await?;
     accepted(&app.inbox.fire_by_hand(ByHand { job, payload, cause: Cause::default(), answer }).await?, &id)
 }
 

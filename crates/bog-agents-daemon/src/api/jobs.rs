@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bog_domain::ids::JobId;
+use bog_domain::ids::{JobId, JobUid};
 use bog_domain::spec::{JobSpec, yaml};
 use std::sync::Arc;
 
@@ -25,6 +25,12 @@ pub(super) async fn find(app: &App, id: &str) -> Result<JobRow, ApiError> {
     // A text that is no id names no job: that is all its sender wants to know.
     let parsed: JobId = id.parse().map_err(|_| ApiError::no_job(id))?;
     app.store.job(parsed).await?.ok_or_else(|| ApiError::no_job(id))
+}
+
+/// The uid of the active job of an id.
+pub(super) async fn uid(app: &App, id: &str) -> Result<JobUid, ApiError> {
+    let parsed: JobId = id.parse().map_err(|_| ApiError::no_job(id))?;
+    app.store.uid(parsed).await?.ok_or_else(|| ApiError::no_job(id))
 }
 
 /// A job with its revision as `ETag`.

@@ -92,7 +92,7 @@ struct Target {
     max_attempts: u32,
     max_parallel: u32,
     policy: AdmitPolicy,
-    run_count: u64,
+    load: Load,
 }
 
 pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Result<Accepted, StoreError> {
@@ -110,8 +110,11 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
         return Ok(Accepted::Duplicate(receipt));
     }
     let Some(target) = target(tx, &arrival)? else { return Ok(Accepted::Gone) };
-    let waiting = if target.policy.overlap == Overlap::Coalesce { waiting_run(tx, arrival.job)? } else { None };
-    let load = load(tx, arrival.job, target.run_count, waiting.is_some())?;
+    let waiting = match target.policy.overlap {
+        Overlap::Coalesce => waiting_run(tx, arrival.job)?,
+        Overlap::Queue | Overlap::Skip | Overlap::Replace | Overlap::Parallel => None,
+    };
+    let load = Load { coalesce_target: waiting.is_some(), ..target.load };
     let receipt = match admit(&target.policy, &load) {
         Admission::Run => run(tx, &arrival, &target, now)?,
         Admission::RunAndCancelRunning => {
@@ -156,23 +159,25 @@ fn duplicate(tx: &Connection, arrival: &Arrival) -> Result<Option<Receipt>, Stor
 fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreError> {
     let manual = arrival.kind == TriggerKind::Manual;
     let sql = "SELECT j.id, j.name, j.revision, j.spec ->> '$.retry.max', j.max_parallel, j.max_queued, j.max_runs, \
-                      j.run_count, j.enabled, CASE WHEN ?3 THEN j.overlap ELSE t.overlap END \
+                      j.enabled, CASE WHEN ?3 THEN j.overlap ELSE t.overlap END, \
+                      coalesce(l.running, 0), coalesce(l.queued, 0), coalesce(l.runs, 0) \
                FROM jobs j LEFT JOIN triggers t ON t.job_uid = j.uid AND t.id = ?2 \
+                           LEFT JOIN loads l ON l.job_uid = j.uid \
                WHERE j.uid = ?1 AND j.deleted_at IS NULL AND (?3 OR t.id IS NOT NULL)";
     let read = |row: &Row<'_>| {
-        let overlap: Overlap = super::rows::word(row, 9)?;
+        let overlap: Overlap = super::rows::word(row, 8)?;
         Ok(Target {
             job_id: row.get(0)?,
             job_name: row.get(1)?,
             revision: row.get(2)?,
             max_attempts: row.get::<_, Option<u32>>(3)?.unwrap_or(0).saturating_add(1),
             max_parallel: row.get(4)?,
-            run_count: row.get(7)?,
+            load: Load { running: row.get(9)?, queued: row.get(10)?, run_count: row.get(11)?, coalesce_target: false },
             policy: AdmitPolicy {
                 overlap,
                 max_parallel: row.get(4)?,
                 max_queued: row.get(5)?,
-                enabled: row.get(8)?,
+                enabled: row.get(7)?,
                 max_runs: row.get(6)?,
                 draining: arrival.draining,
                 manual,
@@ -188,13 +193,6 @@ fn waiting_run(tx: &Connection, job: JobUid) -> Result<Option<RunId>, StoreError
     let sql = "SELECT id FROM runs WHERE job_uid = ?1 AND state = 'queued' AND finished_at IS NULL AND attempt = 0 \
                ORDER BY seq DESC LIMIT 1";
     Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], |row| super::rows::parsed(row, 0)).optional()?)
-}
-
-fn load(tx: &Connection, job: JobUid, run_count: u64, coalesce_target: bool) -> Result<Load, StoreError> {
-    let sql = "SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'queued') \
-               FROM runs WHERE state IN ('queued', 'running') AND finished_at IS NULL AND job_uid = ?1";
-    let read = |row: &Row<'_>| Ok(Load { running: row.get(0)?, queued: row.get(1)?, run_count, coalesce_target });
-    Ok(tx.prepare_cached(sql)?.query_row([job.to_string()], read)?)
 }
 
 fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
@@ -215,8 +213,6 @@ fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> R
         target.max_attempts,
         ms(now),
     ])?;
-    tx.prepare_cached("UPDATE jobs SET run_count = run_count + 1 WHERE uid = ?1")?
-        .execute([arrival.job.to_string()])?;
     record(tx, arrival, target, (Disposition::Run, None, Some(arrival.run)), now)
 }
 

@@ -121,13 +121,12 @@ fn select_ready() -> String {
 
 fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {
     let sql = format!(
-        "WITH busy AS (SELECT job_uid, count(*) AS n FROM runs WHERE state = 'running' AND finished_at IS NULL \
-                       GROUP BY job_uid), \
-              first AS (SELECT min(seq) AS seq FROM runs WHERE state = 'queued' AND finished_at IS NULL \
-                          AND (lane_max = 1 OR not_before <= ?1) GROUP BY job_uid, lane_max) \
-         {} JOIN first ON first.seq = r.seq LEFT JOIN busy ON busy.job_uid = r.job_uid \
-         WHERE r.state = 'queued' AND r.not_before <= ?1 AND coalesce(busy.n, 0) < r.lane_max \
-         ORDER BY r.seq LIMIT ?2",
+        "WITH may AS (SELECT head AS seq FROM loads WHERE head IS NOT NULL AND running = 0 \
+                      UNION ALL \
+                      SELECT min(p.seq) FROM runs p JOIN loads l ON l.job_uid = p.job_uid \
+                      WHERE p.state = 'queued' AND p.lane_max > 1 AND p.not_before <= ?1 AND l.running < p.lane_max \
+                      GROUP BY p.job_uid) \
+         {} WHERE r.seq IN (SELECT seq FROM may) AND r.not_before <= ?1 ORDER BY r.seq LIMIT ?2",
         select_ready()
     );
     read_ready(tx, &sql, params![ms(now), limit])
@@ -140,6 +139,6 @@ fn read_ready(tx: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Re
 }
 
 fn next_retry(tx: &Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND finished_at IS NULL AND not_before > ?1";
+    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND not_before > ?1";
     Ok(tx.prepare_cached(sql)?.query_row([ms(now)], |row| optional_time(row, 0))?)
 }

@@ -18,7 +18,7 @@ pub struct Violation {
 }
 
 /// Each rule with a query that finds what breaks it; the query's one column says what was found.
-const RULES: [(&str, &str); 12] = [
+const RULES: [(&str, &str); 13] = [
     (
         "every fire with a run has exactly that run in the ledger",
         "SELECT 'fire ' || f.id || ' points at run ' || f.run_id FROM fires f LEFT JOIN runs r ON r.id = f.run_id \
@@ -57,6 +57,15 @@ const RULES: [(&str, &str); 12] = [
         "a run that is not running has no open attempt",
         "SELECT 'run ' || r.id || ' attempt ' || a.attempt FROM attempts a JOIN runs r ON r.id = a.run_id \
          WHERE a.finished_at IS NULL AND (r.state <> 'running' OR a.attempt <> r.attempt)",
+    ),
+    (
+        "a job's load is what its runs say",
+        "SELECT 'job ' || l.job_uid || ': ' || l.queued || ' queued, ' || l.running || ' running, head ' || coalesce(l.head, '-') \
+         FROM loads l WHERE \
+             l.queued <> (SELECT count(*) FROM runs r WHERE r.job_uid = l.job_uid AND r.state = 'queued') \
+          OR l.running <> (SELECT count(*) FROM runs r WHERE r.job_uid = l.job_uid AND r.state = 'running') \
+          OR l.head IS NOT (SELECT min(seq) FROM runs r \
+                            WHERE r.job_uid = l.job_uid AND r.state = 'queued' AND r.lane_max = 1)",
     ),
     (
         "only finished runs have deliveries",

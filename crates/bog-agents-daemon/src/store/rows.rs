@@ -38,7 +38,7 @@ pub struct JobRow {
     pub updated_at: Timestamp,
     /// Its newest run.
     pub last_run: Option<RunId>,
-    /// The outcome of its newest finished run.
+    /// The outcome of the run that finished last.
     pub last_outcome: Option<Outcome>,
     /// The next slot of any of its triggers.
     pub next_fire_at: Option<Timestamp>,
@@ -183,10 +183,11 @@ pub struct DeliveryRow {
 }
 
 /// Columns of [`JobRow`], over `jobs j`.
-pub(super) const JOB_COLUMNS: &str = "j.uid, j.id, j.revision, j.spec, j.enabled, j.run_count, j.hash, j.invalid, \
+pub(super) const JOB_COLUMNS: &str = "j.uid, j.id, j.revision, j.spec, j.enabled, \
+     coalesce((SELECT l.runs FROM loads l WHERE l.job_uid = j.uid), 0), j.hash, j.invalid, \
      j.created_at, j.updated_at, \
      (SELECT r.id FROM runs r WHERE r.job_uid = j.uid ORDER BY r.seq DESC LIMIT 1), \
-     (SELECT r.outcome FROM runs r WHERE r.job_uid = j.uid AND r.outcome IS NOT NULL ORDER BY r.seq DESC LIMIT 1), \
+     (SELECT r.outcome FROM loads l JOIN runs r ON r.seq = l.newest_end WHERE l.job_uid = j.uid), \
      (SELECT min(t.next_at) FROM triggers t WHERE t.job_uid = j.uid)";
 
 /// Columns of [`FireRow`].

@@ -190,6 +190,14 @@ impl Store {
         self.read(move |tx| super::query::job(tx, "j.id = ?1 AND j.deleted_at IS NULL", id.as_str())).await
     }
 
+    /// The uid of the active job of an id: all that firing it by hand needs.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn uid(&self, id: JobId) -> Result<Option<JobUid>, StoreError> {
+        self.read(move |tx| live_uid(tx, &id)).await
+    }
+
     /// What is known of every active job's file, by id.
     ///
     /// # Errors

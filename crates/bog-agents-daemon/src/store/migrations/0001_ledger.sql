@@ -16,7 +16,6 @@ CREATE TABLE jobs (
     max_parallel INTEGER NOT NULL,
     max_queued   INTEGER NOT NULL,
     max_runs     INTEGER NOT NULL,
-    run_count    INTEGER NOT NULL DEFAULT 0,
     hash         TEXT NOT NULL,
     stamp        TEXT NOT NULL,
     invalid      TEXT,
@@ -107,6 +106,39 @@ CREATE INDEX runs_job ON runs (job_uid, seq);
 -- What is not over: few rows, however many runs there were. Its condition must stand in a query word for word.
 CREATE INDEX runs_active ON runs (state, job_uid, lane_max, seq, not_before) WHERE finished_at IS NULL;
 CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
+
+-- Runs that may start by their time, and those that may run beside others.
+CREATE INDEX runs_waiting ON runs (not_before) WHERE state = 'queued';
+CREATE INDEX runs_parallel ON runs (job_uid, seq) WHERE state = 'queued' AND lane_max > 1;
+
+-- How busy each job is, kept by the two triggers below: what is asked with every fire must not be counted every time.
+-- head is the first waiting run of those that run one at a time; newest_end the run that finished last.
+CREATE TABLE loads (
+    job_uid    TEXT PRIMARY KEY,
+    runs       INTEGER NOT NULL,
+    queued     INTEGER NOT NULL,
+    running    INTEGER NOT NULL,
+    head       INTEGER,
+    newest_end INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX loads_ready ON loads (head) WHERE head IS NOT NULL AND running = 0;
+
+CREATE TRIGGER runs_begin AFTER INSERT ON runs BEGIN
+    INSERT INTO loads (job_uid, runs, queued, running, head)
+    VALUES (NEW.job_uid, 1, 1, 0, CASE WHEN NEW.lane_max = 1 THEN NEW.seq END)
+    ON CONFLICT (job_uid) DO UPDATE SET
+        runs = runs + 1, queued = queued + 1, head = coalesce(head, excluded.head);
+END;
+
+CREATE TRIGGER runs_move AFTER UPDATE OF state ON runs WHEN OLD.state <> NEW.state BEGIN
+    UPDATE loads SET
+        queued = queued + (NEW.state = 'queued') - (OLD.state = 'queued'),
+        running = running + (NEW.state = 'running') - (OLD.state = 'running'),
+        newest_end = CASE WHEN NEW.state = 'finished' THEN NEW.seq ELSE newest_end END,
+        head = (SELECT min(seq) FROM runs
+                WHERE state = 'queued' AND finished_at IS NULL AND job_uid = NEW.job_uid AND lane_max = 1)
+    WHERE job_uid = NEW.job_uid;
+END;
 
 -- Outputs longer than the head kept in runs.output.
 CREATE TABLE run_outputs (

@@ -78,13 +78,10 @@ async fn one_that_fails_takes_nothing_else_with_it() {
 async fn a_key_used_by_many_at_once_is_answered_once() {
     let ledger = Ledger::new();
     let uid = ledger.job("a").await;
-    let answer = || Answer {
-        scope: "run".to_owned(),
-        key: "k".to_owned(),
-        request: "r".to_owned(),
-        response: String::new(),
-    };
-    let told = join_all((0..50).map(|_| ledger.store.accept(Arrival { answer: Some(answer()), ..by_hand(uid) }, at(1))));
+    let answer =
+        || Answer { scope: "run".to_owned(), key: "k".to_owned(), request: "r".to_owned(), response: String::new() };
+    let told =
+        join_all((0..50).map(|_| ledger.store.accept(Arrival { answer: Some(answer()), ..by_hand(uid) }, at(1))));
     told.await.into_iter().for_each(|told| drop(told.unwrap()));
     assert_eq!(ledger.store.runs(RunFilter::default(), None, 100).await.unwrap().items.len(), 1);
     ledger.close();

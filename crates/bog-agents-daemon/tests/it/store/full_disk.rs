@@ -81,7 +81,8 @@ async fn child_groups() {
     // Some fit and some do not, in the same groups, until the disk is full; and again with a little more space.
     for round in 0..6 {
         let ballast = (round % 2 == 1).then(|| fill(&folder));
-        let accepts = (0..60).map(|number| store.accept(if number % 7 == 0 { bulky(uid) } else { by_hand(uid) }, at(1)));
+        let accepts =
+            (0..60).map(|number| store.accept(if number % 7 == 0 { bulky(uid) } else { by_hand(uid) }, at(1)));
         for told in futures::future::join_all(accepts).await {
             match told {
                 Ok(Accepted::Recorded(receipt)) => acknowledged.push(receipt.run_id.unwrap()),

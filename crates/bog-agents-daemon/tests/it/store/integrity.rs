@@ -50,10 +50,7 @@ async fn every_rule_notices_what_breaks_it() {
             "one fire has at most one run",
             "UPDATE runs SET fire_id = (SELECT fire_id FROM runs WHERE state = 'finished') WHERE state = 'running'",
         ),
-        (
-            "every run belongs to a fire that says so",
-            "UPDATE runs SET fire_id = 'nobody' WHERE state = 'running'",
-        ),
+        ("every run belongs to a fire that says so", "UPDATE runs SET fire_id = 'nobody' WHERE state = 'running'"),
         ("a run counts the fires merged into it", "UPDATE runs SET fires = 9 WHERE state = 'queued'"),
         (
             "a finished run has an outcome and an end, and only a finished one has",
@@ -68,15 +65,18 @@ async fn every_rule_notices_what_breaks_it() {
             "UPDATE runs SET outcome = 'failed' WHERE state = 'queued'",
         ),
         ("a running run has an owner and an open attempt", "UPDATE runs SET epoch = NULL WHERE state = 'running'"),
-        (
-            "a running run has an owner and an open attempt",
-            "DELETE FROM attempts WHERE finished_at IS NULL",
-        ),
+        ("a running run has an owner and an open attempt", "DELETE FROM attempts WHERE finished_at IS NULL"),
         (
             "a run that is not running has no open attempt",
             "UPDATE attempts SET finished_at = NULL WHERE finished_at IS NOT NULL",
         ),
-        ("only finished runs have deliveries", "UPDATE deliveries SET run_id = (SELECT id FROM runs WHERE state = 'queued')"),
+        ("a job's load is what its runs say", "UPDATE loads SET queued = queued + 1"),
+        ("a job's load is what its runs say", "UPDATE loads SET running = running + 1"),
+        ("a job's load is what its runs say", "UPDATE loads SET head = NULL WHERE head IS NOT NULL"),
+        (
+            "only finished runs have deliveries",
+            "UPDATE deliveries SET run_id = (SELECT id FROM runs WHERE state = 'queued')",
+        ),
         ("only finished runs have deliveries", "UPDATE deliveries SET run_id = 'nobody'"),
         ("a delivery is due if and only if it is not settled", "UPDATE deliveries SET next_at = NULL"),
         ("a delivery is due if and only if it is not settled", "UPDATE deliveries SET state = 'delivered'"),
@@ -95,7 +95,8 @@ async fn every_rule_there_is_was_broken_above() {
     let source = include_str!("../../../src/store/integrity.rs");
     let cases = include_str!("integrity.rs");
     let rules = source.split("const RULES").nth(1).unwrap().split("];").next().unwrap();
-    let names: Vec<_> = rules.lines().map(str::trim).filter(|line| line.starts_with('"') && line.ends_with("\",")).collect();
+    let names: Vec<_> =
+        rules.lines().map(str::trim).filter(|line| line.starts_with('"') && line.ends_with("\",")).collect();
     let named: Vec<_> = names.iter().filter(|name| name.starts_with("\"SELECT").then_some(()).is_none()).collect();
     assert!(named.len() >= 12, "only {} rules were found: the test is broken", named.len());
     for name in named {

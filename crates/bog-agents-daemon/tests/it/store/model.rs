@@ -117,7 +117,10 @@ impl Model {
                 let adopted = Claim { epoch: claim.epoch + 1, ..claim };
                 assert!(self.ledger.store.adopt(claim, adopted.epoch).await.unwrap());
                 self.set(id, Known::Running { claim: adopted, asked });
-                assert!(!self.ledger.store.finish(ended(claim, deliveries(1))).await.unwrap(), "a stale owner finished");
+                assert!(
+                    !self.ledger.store.finish(ended(claim, deliveries(1))).await.unwrap(),
+                    "a stale owner finished"
+                );
             }
             Step::Cancel(nth) => {
                 let Some(id) = self.runs.keys().nth(nth).copied() else { return };

@@ -221,7 +221,8 @@ async fn a_folder_that_cannot_be_written_to_is_said_and_nothing_is_set_aside() {
 #[tokio::test]
 async fn an_old_database_loads() {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/samples/daemon-v1.db"), folder.path().join("daemon.db")).unwrap();
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/samples/daemon-v1.db"), folder.path().join("daemon.db"))
+        .unwrap();
     assert_eq!(check(&folder.path().join("daemon.db")).unwrap(), []);
     let ledger = reopen(folder);
     let counts = ledger.store.counts().await.unwrap();
