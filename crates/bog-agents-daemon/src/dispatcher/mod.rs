@@ -10,6 +10,7 @@ mod settle;
 
 use crate::clock;
 use crate::jobs::Jobs;
+use crate::runner::handle::Control;
 use crate::store::{Epoch, Store, StoreError};
 use crate::tasks::Group;
 use crate::telemetry::{Metrics, Problems};
@@ -18,7 +19,7 @@ use bog_domain::ids::RunId;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -57,24 +58,48 @@ pub struct Dispatcher {
 
 /// Attempts under way in this process.
 #[derive(Debug, Clone, Default)]
-pub struct UnderWay(Arc<Mutex<HashMap<RunId, Option<crate::runner::handle::Control>>>>);
+pub struct UnderWay(Arc<Mutex<HashMap<RunId, Attempt>>>);
+
+/// What is known of an attempt under way.
+#[derive(Debug, Default)]
+struct Attempt {
+    /// How its runner is reached, once it has one.
+    control: Option<Control>,
+    /// Whether the runner has been asked to end.
+    asked: bool,
+}
 
 impl UnderWay {
     fn enter(&self, run: RunId) -> Entered {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run, None);
+        self.all().insert(run, Attempt::default());
         Entered { run, under_way: self.clone() }
     }
 
     fn has(&self, run: RunId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&run)
+        self.all().contains_key(&run)
     }
 
-    fn control(&self, run: RunId) -> Option<crate::runner::handle::Control> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run).cloned().flatten()
+    /// How to ask a runner to end, unless it has been asked or there is none yet.
+    fn to_be_asked(&self, run: RunId) -> Option<Control> {
+        let mut all = self.all();
+        let attempt = all.get_mut(&run).filter(|attempt| !attempt.asked)?;
+        let control = attempt.control.clone()?;
+        attempt.asked = true;
+        Some(control)
+    }
+
+    fn not_asked(&self, run: RunId) {
+        if let Some(attempt) = self.all().get_mut(&run) {
+            attempt.asked = false;
+        }
     }
 
     fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.all().len()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<RunId, Attempt>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,14 +111,16 @@ struct Entered {
 }
 
 impl Entered {
-    fn controlled_by(&self, control: crate::runner::handle::Control) {
-        self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.run, Some(control));
+    fn controlled_by(&self, control: Control) {
+        if let Some(attempt) = self.under_way.all().get_mut(&self.run) {
+            attempt.control = Some(control);
+        }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run);
+        self.under_way.all().remove(&self.run);
     }
 }
 
@@ -125,7 +152,7 @@ pub async fn run(dispatcher: Dispatcher, stop: CancellationToken) {
 impl Dispatcher {
     /// Starts what may start now and carries out wishes to cancel; returns when the next run may start by itself.
     async fn start_ready(&self, attempts: &mut Group) -> Result<Option<Timestamp>, StoreError> {
-        self.carry_out_cancels().await?;
+        self.carry_out_cancels(attempts).await?;
         let under_way = self.under_way.len();
         let free = (self.max_concurrent as usize).saturating_sub(under_way);
         if free == 0 || self.wakes.is_draining() {
@@ -155,12 +182,11 @@ impl Dispatcher {
         self.problems.clear(REPORTER);
     }
 
-    async fn carry_out_cancels(&self) -> Result<(), StoreError> {
+    /// Asks runners to end, each in a task of its own: one that does not answer holds up no other run.
+    async fn carry_out_cancels(&self, attempts: &mut Group) -> Result<(), StoreError> {
         for (run, reason) in self.store.asked_to_end().await? {
-            let Some(control) = self.under_way.control(run) else { continue };
-            if let Err(error) = control.cancel(&reason).await {
-                // It may be ending by itself at this moment; the wish is durable and tried again at the next wake.
-                tracing::debug!(run.id = %run, %error, "its runner does not answer");
+            if let Some(control) = self.under_way.to_be_asked(run) {
+                attempts.start("cancel", cancel(self.clone(), run, control, reason));
             }
         }
         Ok(())
@@ -172,5 +198,15 @@ impl Dispatcher {
         if tokio::time::timeout(self.shutdown_grace, all_ended).await.is_err() {
             tracing::info!(runs = self.under_way.len(), "runs go on without the daemon; the next one takes them over");
         }
+    }
+}
+
+async fn cancel(dispatcher: Dispatcher, run: RunId, control: Control, reason: String) {
+    if let Err(error) = control.cancel(&reason).await {
+        // It may be ending by itself at this moment; the wish is durable and carried out again if not.
+        tracing::debug!(run.id = %run, %error, "its runner does not answer");
+        tokio::time::sleep(RETRY).await;
+        dispatcher.under_way.not_asked(run);
+        dispatcher.wakes.dispatcher.notify_one();
     }
 }
