@@ -1,19 +1,22 @@
 //! The composition root: builds the workers, starts them in one group, and stops them. It holds no logic of its own.
 
+mod error;
 mod folder;
 mod housekeeping;
+mod stopping;
 
+pub use error::DaemonError;
 pub use folder::FolderError;
 
 use crate::api::{self, App, Token};
 use crate::clock;
-use crate::config::{Config, ConfigError, LogFormat};
+use crate::config::{Config, LogFormat};
 use crate::dispatcher::{self, Dispatcher};
 use crate::inbox::Inbox;
 use crate::jobs::{self, Jobs, JobsError};
 use crate::outbox::{self, Outbox};
 use crate::outputs::file::Roots;
-use crate::store::{OpenError, Opened, Store, StoreError};
+use crate::store::{Opened, Store};
 use crate::tasks::Group;
 use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
@@ -23,8 +26,8 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use stopping::Stopping;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Threads that poll tasks: the daemon waits far more than it works.
@@ -45,47 +48,6 @@ pub struct RunOptions {
     pub port: Option<u16>,
     /// Whether an address other than loopback is meant.
     pub allow_remote: bool,
-}
-
-/// Why the daemon did not start or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The data folder cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// `config.toml` cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The database failed during the start.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The address is open to others and nobody said that this is meant.
-    #[error(
-        "`{0}` is no loopback address: anyone who reaches it and has the token can run jobs; add `--allow-remote` if that is meant"
-    )]
-    Remote(String),
-    /// The address cannot be listened on.
-    #[error("cannot listen on `{address}`: {error}; choose another with `--port`, 0 picks a free one")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Something else of the system failed.
-    #[error("{what}: {error}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why it failed.
-        error: std::io::Error,
-    },
-    /// A worker ended though nobody asked it to.
-    #[error("`{0}` ended unasked; this is a defect: please report it with the log")]
-    WorkerEnded(String),
 }
 
 /// How the daemon ended.
@@ -303,29 +265,6 @@ impl Workers {
         tokio::select! {
             () = orderly => Stopped::Orderly,
             () = stopping.asked() => Stopped::AtOnce,
-        }
-    }
-}
-
-/// Signals that ask the daemon to stop.
-struct Stopping {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stopping {
-    fn install() -> Result<Self, DaemonError> {
-        let failed = |error| DaemonError::System { what: "signals cannot be taken", error };
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-        })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }
