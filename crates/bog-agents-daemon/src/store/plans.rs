@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
@@ -41,7 +42,8 @@ const MAY_SCAN: [(&str, &str); 4] = [
 ];
 
 fn id() -> Uuid {
-    crate::clock::new_id()
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Uuid::from_u128(NEXT.fetch_add(1, Ordering::Relaxed).into())
 }
 
 fn at(second: i64) -> Timestamp {

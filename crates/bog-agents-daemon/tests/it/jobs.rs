@@ -36,7 +36,8 @@ impl Folder {
     /// A daemon's view of a data folder that is there.
     fn over(folder: tempfile::TempDir) -> Self {
         let ledger = Ledger::in_folder(folder);
-        let jobs = Jobs::new(ledger.store.clone(), Arc::new(Wakes::default()), ledger.folder.path(), Defaults::default());
+        let jobs =
+            Jobs::new(ledger.store.clone(), Arc::new(Wakes::default()), ledger.folder.path(), Defaults::default());
         Self { ledger, jobs }
     }
 
@@ -437,12 +438,8 @@ async fn many_new_files_are_taken_at_once_and_their_copies_are_private() {
 #[tokio::test]
 async fn a_job_and_the_answer_to_its_request_are_kept_together() {
     let folder = Folder::new();
-    let answer = Answer {
-        scope: "jobs".to_owned(),
-        key: "k".to_owned(),
-        request: "r".to_owned(),
-        response: String::new(),
-    };
+    let answer =
+        Answer { scope: "jobs".to_owned(), key: "k".to_owned(), request: "r".to_owned(), response: String::new() };
     let spec = yaml::parse("id: a\nprompt: one\n").unwrap();
     folder.jobs.create(spec, Author::Api, Some(answer)).await.unwrap();
     let kept = folder.ledger.store.answer("jobs".to_owned(), "k".to_owned()).await.unwrap().unwrap();
