@@ -14,6 +14,8 @@ mod error;
 mod finish;
 mod integrity;
 mod open;
+#[cfg(test)]
+mod plans;
 mod prune;
 mod query;
 mod reader;

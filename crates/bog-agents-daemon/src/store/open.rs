@@ -81,6 +81,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    #[cfg(test)]
+    super::plans::watch(&connection);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(connection)
 }
@@ -113,6 +115,8 @@ fn try_open(path: &Path) -> Result<Connection, Unfit> {
     connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG)?;
     connection.set_prepared_statement_cache_capacity(128);
     migrate(&connection)?;
+    #[cfg(test)]
+    super::plans::watch(&connection);
     Ok(connection)
 }
 

@@ -6,6 +6,7 @@ mod api;
 mod chaos;
 mod cli;
 mod crash_windows;
+mod jobs;
 mod runner;
 mod store;
 mod support;

@@ -4,7 +4,7 @@ mod concurrency;
 mod conformance;
 mod full_disk;
 mod integrity;
-mod ledger;
+pub mod ledger;
 mod model;
 mod opening;
 mod speed;

@@ -1,0 +1,257 @@
+//! How SQLite goes about every statement that the store runs: none reads a table from end to end. The plans do not
+//! depend on the data, as the planner is never given statistics.
+
+use super::{
+    Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, NewDelivery, NewTrigger, RunFilter, SaveJob,
+    Store,
+};
+use bog_domain::delivery::AfterDelivery;
+use bog_domain::fire::{Cause, Reason, TriggerKind};
+use bog_domain::ids::{DeliveryId, FireId, JobUid, RunId, TriggerId};
+use bog_domain::overlap::Overlap;
+use bog_domain::run::{Outcome, RunState, Usage};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use uuid::Uuid;
+
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Notes every statement that a connection runs.
+pub(super) fn watch(connection: &Connection) {
+    fn note(event: TraceEvent<'_>) {
+        if let TraceEvent::Stmt(statement, _) = event {
+            SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(statement.sql().into_owned());
+        }
+    }
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note));
+}
+
+/// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
+const SMALL: [&str; 5] = ["runs_active", "jobs_live", "triggers_next", "deliveries_due", "runs_finished"];
+
+/// Statements that may read a table from end to end, and why.
+const MAY_SCAN: [(&str, &str); 4] = [
+    ("FROM sqlite_schema", "the list of tables is short"),
+    ("SELECT id, hash, stamp FROM jobs", "it is asked for every job, at start"),
+    ("invalid IS NOT NULL", "it counts jobs, which are thousands at most"),
+    ("UPDATE triggers SET next_at", "it changes every trigger, when the zone rules change"),
+];
+
+fn id() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Uuid::from_u128(NEXT.fetch_add(1, Ordering::Relaxed).into())
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn job(id_text: &str, overlap: Overlap) -> SaveJob {
+    SaveJob {
+        uid: JobUid::new(id()),
+        id: id_text.parse().unwrap(),
+        name: id_text.to_owned(),
+        spec: "{}".to_owned(),
+        enabled: overlap != Overlap::Skip,
+        overlap,
+        max_parallel: 1,
+        max_queued: 9,
+        max_runs: 0,
+        triggers: vec![NewTrigger {
+            id: TriggerId::new("tick"),
+            kind: TriggerKind::Cron,
+            overlap,
+            definition: String::new(),
+            next_at: Some(at(9)),
+        }],
+        file: FileState::default(),
+        author: "api",
+    }
+}
+
+fn slot(job: JobUid, due: i64) -> Arrival {
+    Arrival {
+        fire: FireId::new(id()),
+        run: RunId::new(id()),
+        job,
+        trigger: TriggerId::new("tick"),
+        kind: TriggerKind::Cron,
+        due_at: at(due),
+        dedupe_key: Some(due.to_string()),
+        cause: Cause::default(),
+        context: "{}".to_owned(),
+        draining: false,
+        answer: Some(super::Answer {
+            scope: "run".to_owned(),
+            key: due.to_string(),
+            request: String::new(),
+            response: String::new(),
+        }),
+    }
+}
+
+/// Runs every operation that a busy daemon runs.
+async fn exercise(store: &Store) {
+    store.begin_epoch("boot".to_owned()).await.unwrap();
+    let mut due = 10;
+    for overlap in Overlap::ALL {
+        let job = job(overlap.as_str(), overlap);
+        let uid = store.save_job(job.clone(), None, at(0)).await.unwrap().revision().0;
+        for _ in 0..3 {
+            due += 1;
+            store.accept(slot(uid, due), at(1)).await.unwrap();
+        }
+        let missed = vec![(FireId::new(id()), at(1), at(2), 2, Reason::CatchUp)];
+        let (trigger, kind) = (TriggerId::new("tick"), TriggerKind::Cron);
+        let advance = Advance {
+            job: uid,
+            trigger,
+            kind,
+            from: at(0),
+            cursor: at(5),
+            next_at: Some(at(9)),
+            missed,
+            fires: Vec::new(),
+        };
+        store.advance(advance, at(1)).await.unwrap().unwrap();
+        store.note_file(job.id.clone(), FileState::default(), None).await.unwrap();
+        store.triggers(uid).await.unwrap();
+        store.revisions(uid).await.unwrap();
+        store.last_run(uid, 99).await.unwrap();
+        store.job(job.id).await.unwrap();
+    }
+    attempts(store).await;
+    deliveries(store).await;
+    lists(store).await;
+    store.reschedule_all("basis".to_owned(), at(1)).await.unwrap();
+    store.answer("run".to_owned(), "11".to_owned()).await.unwrap();
+    store.delete_job("queue".parse().unwrap(), at(1)).await.unwrap();
+    store.prune(at(1_000_000)).await.unwrap();
+}
+
+async fn attempts(store: &Store) {
+    let (ready, _) = store.ready(at(1), 10).await.unwrap();
+    assert!(ready.len() >= 3);
+    for (number, ready) in ready.into_iter().enumerate() {
+        let run = ready.run.id;
+        let claim = Claim { run, attempt: 1, epoch: 1 };
+        assert!(store.claim(ready.run, claim, at(2)).await.unwrap());
+        assert!(store.adopt(claim, 2).await.unwrap());
+        let claim = Claim { epoch: 2, ..claim };
+        if number == 0 {
+            assert!(store.void(claim, at(3)).await.unwrap());
+            continue;
+        }
+        let made = NewDelivery {
+            id: DeliveryId::new(id()),
+            position: 0,
+            spec: serde_json::from_str(r#"{"type":"log"}"#).unwrap(),
+        };
+        let then = if number == 1 { Ended::Retry { not_before: at(4) } } else { Ended::Finished(vec![made]) };
+        let end = AttemptEnd {
+            claim,
+            outcome: Outcome::Failed,
+            exit_code: None,
+            error: None,
+            output: "x".repeat(5000),
+            output_truncated: false,
+            usage: Usage::default(),
+            finished_at: at(3),
+            then,
+        };
+        assert!(store.finish(end).await.unwrap());
+        store.output(run).await.unwrap();
+        store.cancel(run, "no".to_owned(), at(3)).await.unwrap();
+    }
+}
+
+async fn deliveries(store: &Store) {
+    let (due, _) = store.due_deliveries(Vec::new(), at(9), 10).await.unwrap();
+    let delivery = &due[0].delivery;
+    store.intend(delivery.id, "intent".to_owned()).await.unwrap();
+    store.deliver(delivery.id, AfterDelivery::Delivered { receipt: None }, at(9)).await.unwrap();
+    store.deliveries(delivery.run_id).await.unwrap();
+    store.gave_up(vec![delivery.run_id]).await.unwrap();
+}
+
+async fn lists(store: &Store) {
+    let job = || Some("coalesce".parse().unwrap());
+    store.jobs(None, 10).await.unwrap();
+    store.files().await.unwrap();
+    store.counts().await.unwrap();
+    store.running().await.unwrap();
+    store.asked_to_end().await.unwrap();
+    store.due_triggers(at(10), 10).await.unwrap();
+    store.next_slot().await.unwrap();
+    for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {
+        for job in [None, job()] {
+            store.runs(RunFilter { job, state, ..RunFilter::default() }, None, 10).await.unwrap();
+        }
+    }
+    for job in [None, job()] {
+        let page = store.fires(FireFilter { job, ..FireFilter::default() }, None, 10).await.unwrap();
+        let fire = &page.items[0];
+        store.fire(fire.id).await.unwrap();
+        store.fires_of(fire.run_id.unwrap_or(RunId::new(id())), 10).await.unwrap();
+    }
+}
+
+fn plan_of(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let mut rows = statement.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get::<_, String>(3).unwrap());
+    }
+    steps
+}
+
+/// Whether a step reads all of something that grows. Rows in the order of their numbers, newest first, are read only
+/// until a page is full.
+fn is_waste(step: &str, sql: &str) -> bool {
+    let newest_first = sql.contains("ORDER BY r.seq DESC LIMIT") || sql.contains("ORDER BY seq DESC LIMIT");
+    let scans_table =
+        ["runs", "r", "fires", "jobs", "j", "triggers", "t", "deliveries", "d", "attempts", "revisions", "v"]
+            .iter()
+            .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));
+    let small = SMALL.iter().any(|index| step.contains(index));
+    step.contains("AUTOMATIC") && !step.contains("busy") || (scans_table && !small && !newest_first)
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_table_from_end_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("daemon.db");
+    let opened = Store::open(&path, Box::new(|_, _| {})).unwrap();
+    exercise(&opened.store).await;
+    let connection = Connection::open(&path).unwrap();
+    let seen: Vec<String> = SEEN.lock().unwrap().iter().cloned().collect();
+    let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let planned: Vec<_> = seen.iter().filter(|sql| verbs.iter().any(|verb| sql.starts_with(verb))).collect();
+    assert!(planned.len() > 60, "only {} statements were seen: the test is broken", planned.len());
+    let mut wasteful = Vec::new();
+    for sql in planned {
+        if MAY_SCAN.iter().any(|(part, _)| sql.contains(part)) {
+            continue;
+        }
+        let plan = plan_of(&connection, sql);
+        if plan.iter().any(|step| is_waste(step, sql)) {
+            wasteful.push(format!("{sql}\n    {}", plan.join("\n    ")));
+        }
+    }
+    assert!(wasteful.is_empty(), "{}", wasteful.join("\n"));
+}
+
+#[test]
+fn waste_is_recognised() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(include_str!("migrations/0001_ledger.sql")).unwrap();
+    let wasteful = |sql: &str| plan_of(&connection, sql).iter().any(|step| is_waste(step, sql));
+    assert!(wasteful("SELECT count(*) FROM runs WHERE state = 'queued'"));
+    assert!(!wasteful("SELECT count(*) FROM runs WHERE state = 'queued' AND finished_at IS NULL"));
+    assert!(wasteful("SELECT * FROM fires WHERE seen_at < 5"));
+}
