@@ -3,9 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment, and start what they need")]
 
 mod api;
+mod bad_input;
 mod chaos;
 mod cli;
+mod clock;
 mod crash_windows;
+mod database;
+mod disk_full;
 mod runner;
+mod shutdown;
 mod store;
 mod support;
