@@ -107,8 +107,8 @@ fn an_empty_or_deleted_database_is_begun_anew() {
     }
 }
 
-#[test]
-fn a_database_damaged_after_a_kill_is_set_aside_too() {
+/// A home whose daemon was killed: its history is in the file and the log beside it.
+fn killed() -> Home {
     let home = Home::new();
     home.job("kept", JOB);
     home.job("edited", JOB);
@@ -116,11 +116,29 @@ fn a_database_damaged_after_a_kill_is_set_aside_too() {
     daemon.finished(&daemon.fire("kept"));
     daemon.kill();
     home.job("edited", "agent: {command: [echo, done]}\nnaem: x\n");
-    // Its log is whole, and is not enough: what was checkpointed is gone.
+    home
+}
+
+#[test]
+fn a_log_that_holds_everything_makes_up_for_its_file() {
+    let home = killed();
     fs::write(database(&home), "garbage, and more of it").unwrap();
     let daemon = home.start();
+    assert_eq!(daemon.list("/runs")[0]["outcome"], "succeeded");
+    assert!(!home.data().join("daemon.db.damaged-1").exists());
+    daemon.well();
+}
+
+#[test]
+fn a_damaged_log_is_set_aside_with_its_file() {
+    let home = killed();
+    let log = home.data().join("daemon.db-wal");
+    fs::write(database(&home), "garbage, and more of it").unwrap();
+    fs::write(&log, "garbage too").unwrap();
+    let daemon = home.start();
     daemon.problem("daemon.db.damaged-1");
-    assert!(home.data().join("daemon.db.damaged-1").exists());
+    let aside = |suffix: &str| fs::read_to_string(home.data().join(format!("daemon.db.damaged-1{suffix}"))).unwrap();
+    assert_eq!((aside("").as_str(), aside("-wal").as_str()), ("garbage, and more of it", "garbage too"));
     jobs_are_back(&home, &daemon);
 }
 
@@ -159,6 +177,7 @@ fn a_runner_whose_row_was_lost_is_ended_and_its_folder_kept() {
     let pid = fs::read_to_string(&pid).unwrap();
     daemon.kill();
     fs::write(database(&home), "garbage").unwrap();
+    fs::remove_file(home.data().join("daemon.db-wal")).unwrap();
     let daemon = home.start();
     daemon.problem("set aside");
     eventually("the agent is ended", || !std::path::Path::new("/proc").join(pid.trim()).exists());

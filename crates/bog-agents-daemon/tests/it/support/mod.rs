@@ -108,7 +108,7 @@ impl Home {
             if let Some(address) = line.trim().strip_prefix("listening on http://") {
                 let token = std::fs::read_to_string(self.data().join(".token")).unwrap_or_default();
                 let address = address.to_owned();
-                return Ok(Daemon { child, address, token: token.trim().to_owned(), log, _stdout: stdout });
+                return Ok(Daemon { child, address, token: token.trim().to_owned(), said, log, _stdout: stdout });
             }
             said.push_str(&line);
         }
@@ -125,6 +125,8 @@ pub struct Daemon {
     child: Child,
     pub address: String,
     pub token: String,
+    /// What it said on standard output before it was ready.
+    pub said: String,
     log: PathBuf,
     _stdout: BufReader<std::process::ChildStdout>,
 }
