@@ -195,7 +195,7 @@ fn a_jobs_folder_that_may_not_be_read_leaves_the_jobs_running() {
     home.job("good", GOOD);
     let jobs = home.data().join("jobs");
     let daemon = home.start();
-    fs::set_permissions(&jobs, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&jobs, Permissions::from_mode(0o000)).unwrap();
     insta::assert_snapshot!(home.plain(&daemon.problem("cannot be read")));
     goes_on(&daemon, "good", "good\n");
     assert!(daemon.stop().success());

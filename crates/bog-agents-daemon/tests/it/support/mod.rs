@@ -84,6 +84,7 @@ impl Home {
     }
 
     /// Starts a daemon with variables; its log where it ends before it is ready.
+    #[expect(clippy::zombie_processes, reason = "dropping the daemon waits for it")]
     pub fn start_with(&self, variables: &[(&str, &str)]) -> Result<Daemon, String> {
         let log = self.path().join("daemon.log");
         let log_file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
