@@ -26,8 +26,11 @@ impl SpecError {
     #[must_use]
     pub fn located_in(mut self, yaml: &str) -> Self {
         let unknown = self.message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-        let key =
-            unknown.map(|name| if self.field.is_empty() { name.to_owned() } else { format!("{}.{name}", self.field) });
+        let key = unknown.map(|name| match self.field.as_str() {
+            "" => name.to_owned(),
+            path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+            path => format!("{path}.{name}"),
+        });
         self.position = self
             .position
             .or_else(|| key.and_then(|path| locate::locate_key(yaml, &path)))

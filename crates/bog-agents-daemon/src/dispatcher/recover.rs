@@ -69,7 +69,7 @@ impl Dispatcher {
             match found {
                 Ok(found) => return found,
                 Err(error) => {
-                    tracing::error!(dir = %dir.display(), %error, "an attempt cannot be judged; trying again")
+                    tracing::error!(dir = %dir.display(), %error, "an attempt cannot be judged; trying again");
                 }
             }
             tokio::time::sleep(RETRY).await;

@@ -135,6 +135,25 @@ impl Store {
         .await
     }
 
+    /// After the clock was set back: whatever waits for an instant of `future` or later, by the clock as it was, is due
+    /// at once. Triggers whose memory is from then, and attempts of runs and deliveries.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn set_back(&self, future: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            for sql in [
+                "UPDATE triggers SET next_at = ?1 WHERE next_at > ?1 AND cursor_at >= ?2",
+                "UPDATE runs SET not_before = ?1 WHERE state = 'queued' AND not_before >= ?2",
+                "UPDATE deliveries SET next_at = ?1 WHERE next_at >= ?2",
+            ] {
+                tx.execute(sql, [ms(now), ms(future)])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Makes every scheduled trigger due at once, so that its next slot is worked out anew: after a change of the
     /// daemon's zone or of the zone rules it ships.
     ///

@@ -17,7 +17,7 @@ use ahead::Ahead;
 use bog_domain::fire::TriggerKind;
 use bog_domain::ids::FireId;
 use bog_domain::job::Trigger;
-use bog_domain::schedule::plan::Plan;
+use bog_domain::schedule::plan::{CLOCK_CORRECTION, Plan};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
@@ -55,10 +55,12 @@ pub struct Slots {
 /// Records slots as they come due, until told to stop.
 pub async fn run(slots: Slots, stop: CancellationToken) {
     let mut ahead = Ahead::default();
+    // The clock may have been set back while no daemon ran.
+    let mut latest = Timestamp::MAX;
     loop {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
         let changed = slots.wakes.slots.notified();
-        let next = match slots.take_due(&ahead).await {
+        let next = match slots.take_all(&ahead, &mut latest).await {
             Ok(next) => {
                 slots.problems.clear(REPORTER);
                 next
@@ -78,6 +80,22 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
 }
 
 impl Slots {
+    /// As [`Slots::take_due`]; where the clock was set back by hours, what waits for instants that the old time had near
+    /// is looked at first. `latest` is the latest time seen.
+    async fn take_all(&self, ahead: &Ahead, latest: &mut Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let now = clock::now();
+        let correction = SignedDuration::try_from(CLOCK_CORRECTION).unwrap_or(SignedDuration::MAX);
+        if latest.duration_since(now) >= correction {
+            let future = now.saturating_add(correction).unwrap_or(Timestamp::MAX);
+            self.store.set_back(future, now).await?;
+            self.wakes.dispatcher.notify_one();
+            self.wakes.outbox.notify_one();
+            *latest = now;
+        }
+        *latest = now.max(*latest);
+        self.take_due(ahead).await
+    }
+
     /// Records everything that is due and returns when the next slot is.
     async fn take_due(&self, ahead: &Ahead) -> Result<Option<Timestamp>, StoreError> {
         loop {

@@ -3,10 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment, and start what they need")]
 
 mod api;
+mod bad_input;
 mod chaos;
 mod cli;
+mod clock;
 mod crash_windows;
+mod database;
+mod disk_full;
 mod jobs;
 mod runner;
+mod shutdown;
 mod store;
 mod support;

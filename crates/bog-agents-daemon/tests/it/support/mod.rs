@@ -18,13 +18,37 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_bog-agents-daemon");
 /// A folder that is a home and holds a data folder. Gone with the value.
 pub struct Home {
     folder: tempfile::TempDir,
+    program: Vec<String>,
 }
 
 impl Home {
     pub fn new() -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap() };
+        let home = Self { folder: tempfile::tempdir().unwrap(), program: vec![PROGRAM.to_owned()] };
         std::fs::create_dir_all(home.data().join("jobs")).unwrap();
         home
+    }
+
+    /// A home of an ordinary user: root, as whom tests run in containers, may read everything. Whoever is no root is
+    /// one already.
+    pub fn of_ordinary_user() -> Self {
+        let mut home = Self::new();
+        if nix::unistd::geteuid().is_root() {
+            // The build folder may lie where others cannot go.
+            let program = home.path().join("bog-agents-daemon");
+            std::fs::copy(PROGRAM, &program).unwrap();
+            let words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program.to_str().unwrap()];
+            home.program = words.map(str::to_owned).to_vec();
+            for path in [home.path(), &home.data(), &home.data().join("jobs")] {
+                std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+            }
+        }
+        home
+    }
+
+    /// A text without what differs from test to test: the home's path.
+    pub fn plain(&self, text: &str) -> String {
+        text.replace(self.path().canonicalize().unwrap().to_str().unwrap(), "HOME")
+            .replace(self.path().to_str().unwrap(), "HOME")
     }
 
     pub fn path(&self) -> &Path {
@@ -42,8 +66,9 @@ impl Home {
 
     /// The program with this home, and nothing else of the environment that matters to it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&self.program[0]);
         command
+            .args(&self.program[1..])
             .env("HOME", self.path())
             .env("BOG_DAEMON_DATA_DIR", self.data())
             .env("XDG_RUNTIME_DIR", self.path())
@@ -60,6 +85,7 @@ impl Home {
     }
 
     /// Starts a daemon with variables; its log where it ends before it is ready.
+    #[expect(clippy::zombie_processes, reason = "dropping the daemon waits for it")]
     pub fn start_with(&self, variables: &[(&str, &str)]) -> Result<Daemon, String> {
         let log = self.path().join("daemon.log");
         let log_file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
@@ -84,7 +110,7 @@ impl Home {
             if let Some(address) = line.trim().strip_prefix("listening on http://") {
                 let token = std::fs::read_to_string(self.data().join(".token")).unwrap_or_default();
                 let address = address.to_owned();
-                return Ok(Daemon { child, address, token: token.trim().to_owned(), log, _stdout: stdout });
+                return Ok(Daemon { child, address, token: token.trim().to_owned(), said, log, _stdout: stdout });
             }
             said.push_str(&line);
         }
@@ -101,6 +127,8 @@ pub struct Daemon {
     child: Child,
     pub address: String,
     pub token: String,
+    /// What it said on standard output before it was ready.
+    pub said: String,
     log: PathBuf,
     _stdout: BufReader<std::process::ChildStdout>,
 }
@@ -202,6 +230,36 @@ impl Daemon {
         let answer = self.post(&format!("/jobs/{job}/run"), None);
         assert_eq!(answer.status, 202, "{answer:?}");
         answer.json()["run_id"].as_str().unwrap_or_else(|| panic!("no run: {answer:?}")).to_owned()
+    }
+
+    /// All of a list, up to 1000, oldest first.
+    pub fn list(&self, path: &str) -> Vec<Value> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let mut items = self.get(&format!("{path}{separator}limit=1000"))["items"].as_array().unwrap().clone();
+        items.reverse();
+        items
+    }
+
+    /// Waits until the daemon has a problem whose text contains this, and returns the text.
+    pub fn problem(&self, containing: &str) -> String {
+        let mut found = None;
+        eventually(&format!("/health speaks of `{containing}`"), || {
+            let health = self.get("/health");
+            let problems =
+                health["problems"].as_array().unwrap().iter().map(|problem| problem.as_str().unwrap().to_owned());
+            found = problems.into_iter().find(|problem| problem.contains(containing));
+            found.is_some() && health["status"] == "degraded"
+        });
+        found.unwrap()
+    }
+
+    /// Waits until all is well.
+    pub fn well(&self) {
+        let mut health = Value::Null;
+        eventually("all is well", || {
+            health = self.get("/health");
+            health["status"] == "ok"
+        });
     }
 
     /// Waits until a run is finished and returns it.
