@@ -206,7 +206,7 @@ async fn an_invalid_edit_keeps_the_good_revision_and_says_where() {
     let row = folder.row("a").await;
     let shown: SpecError = serde_json::from_str(row.invalid.as_deref().unwrap()).unwrap();
     let position = shown.position.unwrap();
-    assert_eq!((position.line, position.column), (2, 11));
+    assert_eq!((position.line, position.column), (2, 1));
     assert!(shown.message.contains("nonsense"), "{shown}");
     assert_eq!((row.revision, folder.prompt("a").await.as_str()), (1, "one"));
     let after = folder.ledger.store.triggers(row.uid).await.unwrap();

@@ -72,6 +72,7 @@ impl Home {
             .env("HOME", self.path())
             .env("BOG_DAEMON_DATA_DIR", self.data())
             .env("XDG_RUNTIME_DIR", self.path())
+            .env("TMPDIR", self.path())
             .env("TZ", "UTC")
             .env_remove("BOG_LOG")
             .env_remove("BOG_FAILPOINTS")
