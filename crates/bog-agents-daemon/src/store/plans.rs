@@ -31,7 +31,8 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 5] = ["runs_active", "jobs_live", "triggers_next", "deliveries_due", "runs_finished"];
+const SMALL: [&str; 7] =
+    ["loads_ready", "runs_parallel", "runs_active", "jobs_live", "triggers_next", "deliveries_due", "runs_finished"];
 
 /// Statements that may read a table from end to end, and why.
 const MAY_SCAN: [(&str, &str); 4] = [
@@ -214,10 +215,10 @@ fn plan_of(connection: &Connection, sql: &str) -> Vec<String> {
 /// until a page is full.
 fn is_waste(step: &str, sql: &str) -> bool {
     let newest_first = sql.contains("ORDER BY r.seq DESC LIMIT") || sql.contains("ORDER BY seq DESC LIMIT");
-    let scans_table =
-        ["runs", "r", "fires", "jobs", "j", "triggers", "t", "deliveries", "d", "attempts", "revisions", "v"]
-            .iter()
-            .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));
+    const TABLES: &str = "runs r p fires jobs j triggers t loads l deliveries d attempts revisions v answers";
+    let scans_table = TABLES
+        .split(' ')
+        .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));
     let small = SMALL.iter().any(|index| step.contains(index));
     step.contains("AUTOMATIC") && !step.contains("busy") || (scans_table && !small && !newest_first)
 }

@@ -14,8 +14,9 @@ const FIRES_BATCH: usize = 2000;
 
 impl Store {
     /// Forgets finished runs that ended before `before`, with their fires, attempts, outputs and settled deliveries, and
-    /// fires without a run that old. The newest finished run of each job stays: templates call it `last_run`. Returns
-    /// the runs forgotten, at most a batch; none when there is no more.
+    /// fires without a run that old. The newest finished run of each job stays, which templates call
+    /// `last_run`, and the one that ended last, which says how the job stands. Returns the runs forgotten, at most a
+    /// batch; none when there is no more.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -35,6 +36,7 @@ fn forget_runs(tx: &Connection, before: Timestamp) -> Result<Vec<RunId>, StoreEr
                    SELECT r.seq FROM runs r WHERE r.finished_at < ?1 \
                      AND r.seq < (SELECT n.seq FROM runs n WHERE n.job_uid = r.job_uid AND n.finished_at IS NOT NULL \
                                   ORDER BY n.seq DESC LIMIT 1) \
+                     AND NOT EXISTS (SELECT 1 FROM loads l WHERE l.job_uid = r.job_uid AND l.newest_end = r.seq) \
                      AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.run_id = r.id AND d.next_at IS NOT NULL) \
                    LIMIT ?2) RETURNING id";
     let mut statement = tx.prepare_cached(sql)?;

@@ -95,11 +95,10 @@ async fn every_rule_there_is_was_broken_above() {
     let source = include_str!("../../../src/store/integrity.rs");
     let cases = include_str!("integrity.rs");
     let rules = source.split("const RULES").nth(1).unwrap().split("];").next().unwrap();
-    let names: Vec<_> =
-        rules.lines().map(str::trim).filter(|line| line.starts_with('"') && line.ends_with("\",")).collect();
-    let named: Vec<_> = names.iter().filter(|name| name.starts_with("\"SELECT").then_some(()).is_none()).collect();
-    assert!(named.len() >= 12, "only {} rules were found: the test is broken", named.len());
-    for name in named {
+    let names = rules.lines().map(str::trim).filter(|line| line.starts_with('"') && line.ends_with("\","));
+    let names: Vec<_> = names.filter(|line| !line.starts_with("\"SELECT")).collect();
+    assert!(names.len() >= 12, "only {} rules were found: the test is broken", names.len());
+    for name in names {
         assert!(cases.contains(name.trim_end_matches(',')), "no case breaks {name}");
     }
 }

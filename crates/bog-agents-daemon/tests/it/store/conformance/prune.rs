@@ -1,9 +1,11 @@
 //! Forgetting: what is old and nobody needs, and nothing else.
 
-use crate::store::ledger::{Ledger, at, by_hand, deliveries, ended, job};
+use crate::store::ledger::{Ledger, at, by_hand, deliveries, ended, job, job_with};
 use bog_agents_daemon::store::{AttemptEnd, FireFilter, RunFilter, SaveJob};
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::ids::{JobUid, RunId};
+use bog_domain::overlap::Overlap;
+use bog_domain::run::Outcome;
 
 /// A run that ended at an instant and said much.
 async fn old_run(ledger: &Ledger, job: JobUid, ended_at: i64, outputs: u32) -> RunId {
@@ -46,6 +48,22 @@ async fn a_run_stays_while_its_delivery_is_not_settled() {
     ledger.store.deliver(delivery.id, AfterDelivery::GaveUp { error: "no".to_owned() }, at(30)).await.unwrap();
     assert_eq!(ledger.store.prune(at(100)).await.unwrap(), [delivering]);
     assert!(ledger.store.deliveries(delivering).await.unwrap().is_empty());
+    ledger.close();
+}
+
+#[tokio::test]
+async fn the_run_that_ended_last_stays_though_a_newer_one_ended_before() {
+    let ledger = Ledger::new();
+    let job = SaveJob { max_parallel: 2, ..job_with("a", Overlap::Parallel) };
+    let a = ledger.save(job).await;
+    let (older, newer) = (ledger.fire(a).await, ledger.fire(a).await);
+    let (first, second) = (ledger.claim(older).await, ledger.claim(newer).await);
+    ledger.finish(second).await;
+    let end = AttemptEnd { outcome: Outcome::Failed, finished_at: at(20), ..ended(first, deliveries(0)) };
+    assert!(ledger.store.finish(end).await.unwrap());
+    assert_eq!(ledger.store.prune(at(100)).await.unwrap(), []);
+    let row = ledger.store.job("a".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!((row.last_outcome, row.last_run), (Some(Outcome::Failed), Some(newer)));
     ledger.close();
 }
 
