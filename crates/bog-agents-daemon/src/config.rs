@@ -154,6 +154,28 @@ mod tests {
         let errors: Vec<String> = ["prot = 1\n", "max_concurrent = 0\n", "timezone = 'Mars'\n", "port = 99999\n", "x"]
             .map(|text| Config::parse(text).unwrap_err())
             .to_vec();
-        insta::assert_snapshot!(errors.join("\n----\n"));
+        insta::assert_snapshot!(errors.join("\n----\n"), @r"
+        TOML parse error at line 1, column 1
+          |
+        1 | prot = 1
+          | ^^^^
+        unknown field `prot`, expected one of `host`, `port`, `max_concurrent`, `timezone`, `log`, `output_roots`, `shutdown_grace`, `keep`, `limits`
+        ----
+        `max_concurrent` is 0: no job would ever run; at least 1
+        ----
+        `timezone`: `Mars` is not an IANA time zone, for example `Europe/Berlin`
+        ----
+        TOML parse error at line 1, column 8
+          |
+        1 | port = 99999
+          |        ^^^^^
+        invalid value: integer `99999`, expected u16
+        ----
+        TOML parse error at line 1, column 2
+          |
+        1 | x
+          |  ^
+        key with no value, expected `=`
+        ");
     }
 }
