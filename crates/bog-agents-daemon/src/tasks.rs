@@ -1,4 +1,5 @@
-//! The one place that starts tasks: named ones in a group that is waited for, and blocking work off the async threads.
+//! The one place that starts tasks: named ones in a group that is waited for, work that must not stop half
+//! way, and blocking work off the async threads.
 
 use std::future::Future;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -50,4 +51,14 @@ impl Group {
 #[expect(clippy::disallowed_methods, reason = "this is the place that starts blocking work")]
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
     tokio::task::spawn_blocking(work).await
+}
+
+/// Runs work on a task of its own. It goes on to its end even when the caller goes away; only the end of the runtime ends
+/// it early.
+///
+/// # Errors
+/// When the work panicked or the runtime is going down.
+#[expect(clippy::disallowed_methods, reason = "this is the place that starts tasks")]
+pub async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
+    tokio::spawn(work).await
 }

@@ -25,17 +25,24 @@ impl SpecError {
     /// Adds the place of the field in the YAML text it came from. For an unknown field that is its key.
     #[must_use]
     pub fn located_in(mut self, yaml: &str) -> Self {
-        let unknown = self.message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-        let key = unknown.map(|name| match self.field.as_str() {
-            "" => name.to_owned(),
-            path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
-            path => format!("{path}.{name}"),
-        });
         self.position = self
             .position
-            .or_else(|| key.and_then(|path| locate::locate_key(yaml, &path)))
+            .or_else(|| self.unknown_field().and_then(|path| locate::locate_key(yaml, &path)))
             .or_else(|| locate::locate(yaml, &self.field));
         self
+    }
+
+    /// The path of the field that should not be there, where that is what is wrong.
+    #[must_use]
+    pub fn unknown_field(&self) -> Option<String> {
+        let name = self.message.strip_prefix("unknown field `")?.split('`').next()?;
+        // Inside tagged enums the path ends at what holds the field, elsewhere at the field.
+        let named = self.field.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+        Some(match self.field.as_str() {
+            "" => name.to_owned(),
+            path if named => path.to_owned(),
+            path => format!("{path}.{name}"),
+        })
     }
 }
 
@@ -52,3 +59,18 @@ impl fmt::Display for SpecError {
 }
 
 impl std::error::Error for SpecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_field_is_the_field_that_is_named() {
+        let named = |path: &str, message: &str| SpecError::new(path, message).unknown_field();
+        assert_eq!(named("", "unknown field `naem`, expected").as_deref(), Some("naem"));
+        assert_eq!(named("naem", "unknown field `naem`, expected").as_deref(), Some("naem"));
+        assert_eq!(named("limits.naem", "unknown field `naem`, expected").as_deref(), Some("limits.naem"));
+        assert_eq!(named("triggers[0]", "unknown field `jiter`, expected").as_deref(), Some("triggers[0].jiter"));
+        assert_eq!(named("triggers[0].cron", "is wrong"), None);
+    }
+}

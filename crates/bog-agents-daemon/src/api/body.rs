@@ -1,10 +1,11 @@
-//! Request bodies: read within bounds, and as JSON.
+//! Request bodies: read within bounds, as JSON, and a job's also as the text of its file.
 
 use super::problem::ApiError;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bog_domain::error::SpecError;
+use bog_domain::spec::{JobSpec, yaml};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// The longest body that is read.
 pub(super) const MAX_BYTES: usize = 1 << 20;
+
+/// The media type of a job file (RFC 9512).
+pub(super) const YAML: &str = "application/yaml";
 
 /// How long a body may take to arrive.
 const MAX_TIME: Duration = Duration::from_secs(30);
@@ -43,7 +47,37 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     }
 }
 
+/// A job as it came.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// Its fields, as JSON.
+    Spec(Box<JobSpec>),
+    /// The text of its file.
+    Text(String),
+}
+
 impl Raw {
+    /// The body as a job: fields as JSON, or a file's text as YAML.
+    pub(super) fn job(&self) -> Result<Written, ApiError> {
+        if self.media_type != YAML {
+            let spec = self.some_json().map_err(|error| match error {
+                ApiError::MediaType(_) => ApiError::MediaType(format!(
+                    "a job is `Content-Type: application/json` or `{YAML}`, not {}",
+                    self.given_media_type()
+                )),
+                other => other,
+            })?;
+            return Ok(Written::Spec(Box::new(yaml::from_json(spec)?)));
+        }
+        let text = String::from_utf8(self.bytes.to_vec());
+        text.map(Written::Text)
+            .map_err(|_| ApiError::Malformed("the body is not UTF-8 text: send it as UTF-8".to_owned()))
+    }
+
+    fn given_media_type(&self) -> String {
+        if self.media_type.is_empty() { "nothing".to_owned() } else { format!("`{}`", self.media_type) }
+    }
+
     /// The body as JSON; `None` where it is empty.
     pub(super) fn json(&self) -> Result<Option<Value>, ApiError> {
         if self.bytes.is_empty() {
@@ -52,8 +86,7 @@ impl Raw {
         let is_json = self.media_type == "application/json"
             || self.media_type.starts_with("application/") && self.media_type.ends_with("+json");
         if !is_json {
-            let given = if self.media_type.is_empty() { "nothing" } else { &self.media_type };
-            let detail = format!("the body must be `Content-Type: application/json`, not `{given}`");
+            let detail = format!("the body must be `Content-Type: application/json`, not {}", self.given_media_type());
             return Err(ApiError::MediaType(detail));
         }
         let value = serde_json::from_slice(&self.bytes)

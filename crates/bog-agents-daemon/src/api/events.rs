@@ -33,6 +33,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A run's events as server-sent events: `event: event` each, and `event: end` with the run when it is over.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs", operation_id = "run_events",
     params(("id" = String, Path, description = "The run"),
+           ("follow" = Option<bool>, Query, description = "`false`: only what there is so far, then `event: end` with the run as it is"),
            ("Last-Event-ID" = Option<String>, Header, description = "Go on after this event, as in its `id`: `ATTEMPT-SEQ`")),
     responses((status = 200, body = Event, content_type = "text/event-stream"),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -43,10 +44,10 @@ pub(super) async fn events(
     headers: HeaderMap,
     given: Given,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
-    given.known(&[])?;
+    let to_the_end = given.known(&["follow"])?.one_of("follow", &[true, false])?.unwrap_or(true);
     let run = runs::find(&app, &id).await?.id;
     let tail = Tail::new(app.data_dir.join("runs").join(run.to_string()), last_seen(&headers)?);
-    let follow = Follow { app, run, tail, ready: VecDeque::new(), over: false };
+    let follow = Follow { app, run, to_the_end, tail, ready: VecDeque::new(), over: false };
     let messages = stream::unfold(follow, async |mut follow| follow.next().await.map(|message| (Ok(message), follow)));
     let until_stopped = futures::StreamExt::take_until(messages, stop.cancelled_owned());
     Ok(Sse::new(until_stopped).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
@@ -70,6 +71,8 @@ fn last_seen(headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
 struct Follow {
     app: Arc<App>,
     run: RunId,
+    /// Not only to what there is by now.
+    to_the_end: bool,
     tail: Tail,
     ready: VecDeque<sse::Event>,
     over: bool,
@@ -114,7 +117,7 @@ impl Follow {
         for event in &events {
             self.ready.push_back(message("event", event)?.id(format!("{}-{}", event.attempt, event.seq)));
         }
-        if events.is_empty() && row.state == RunState::Finished {
+        if events.is_empty() && (row.state == RunState::Finished || !self.to_the_end) {
             self.ready.push_back(message("end", &runs::whole(&self.app, row).await?)?);
             self.over = true;
         }

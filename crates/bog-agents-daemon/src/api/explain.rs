@@ -144,7 +144,7 @@ fn rule(timing: &Timing) -> String {
     }
 }
 
-/// The zone in which times are told: that of the job's first cron trigger, else this machine's.
+/// The zone in which times are told: that of the job's first cron trigger, else the daemon's.
 fn zone(app: &App, row: &JobRow) -> TimeZone {
     let zone_of = |job: Job| {
         job.triggers.into_iter().find_map(|trigger| match trigger.timing {
@@ -152,5 +152,6 @@ fn zone(app: &App, row: &JobRow) -> TimeZone {
             Timing::Interval { .. } | Timing::Event => None,
         })
     };
-    app.jobs.parse(&row.id, &row.spec).ok().and_then(zone_of).unwrap_or_else(TimeZone::system)
+    let zone = app.jobs.parse(&row.id, &row.spec).ok().and_then(zone_of);
+    zone.or_else(|| TimeZone::get(app.jobs.timezone()).ok()).unwrap_or(TimeZone::UTC)
 }

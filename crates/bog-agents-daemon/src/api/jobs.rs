@@ -1,18 +1,18 @@
 //! `/jobs`: made, read, changed, deleted.
 
-use super::body::Raw;
+use super::body::{Raw, Written, YAML};
 use super::params::{Given, cursor};
 use super::problem::ApiError;
 use super::wire::{Job, List, Problem};
 use super::{App, CLIENT_HEADER, convert, idempotency};
-use crate::jobs::{Author, JobsError};
+use crate::jobs::{Author, JobsError, Version};
 use crate::store::JobRow;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bog_domain::ids::{JobId, JobUid};
-use bog_domain::spec::{JobSpec, yaml};
+use bog_domain::spec::JobSpec;
 use std::sync::Arc;
 
 /// Who changes something, as kept with the revision.
@@ -33,10 +33,17 @@ pub(super) async fn uid(app: &App, id: &str) -> Result<JobUid, ApiError> {
     app.store.uid(parsed).await?.ok_or_else(|| ApiError::no_job(id))
 }
 
+/// A job and its file's text are two things: a text that is not valid belongs to no revision.
+fn etag(version: &Version) -> String {
+    match version {
+        Version::Revision(number) => format!("\"{number}\""),
+        Version::Text(digest) => format!("\"text-{digest}\""),
+    }
+}
+
 /// A job with its revision as `ETag`.
 fn answer(app: &App, row: JobRow) -> Result<Response, ApiError> {
-    let etag = format!("\"{}\"", row.revision);
-    Ok(([(header::ETAG, etag)], Json(convert::job(row, &app.jobs)?)).into_response())
+    Ok(([(header::ETAG, etag(&Version::Revision(row.revision)))], Json(convert::job(row, &app.jobs)?)).into_response())
 }
 
 fn created(app: &App, row: JobRow) -> Result<Response, ApiError> {
@@ -48,15 +55,19 @@ fn created(app: &App, row: JobRow) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// The revision the client means to change.
-fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
+/// What the client means to change: a revision, or a text of the file.
+fn if_match(headers: &HeaderMap) -> Result<Option<Version>, ApiError> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
         return Ok(None);
     }
-    let revision = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
-    revision.map(Some).ok_or_else(|| {
+    let tag = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let version = tag.and_then(|tag| match tag.strip_prefix("text-") {
+        Some(digest) => Some(Version::Text(digest.to_owned())),
+        None => tag.parse().ok().map(Version::Revision),
+    });
+    version.map(Some).ok_or_else(|| {
         ApiError::parameter(
             "If-Match",
             format!("`{text}` is not a revision: send the `ETag` as it came, for example `\"3\"`"),
@@ -80,18 +91,32 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
     Ok(Json(List { items, next }))
 }
 
-/// Makes a job. Its id is `id`, else the name as a slug.
-#[utoipa::path(post, path = "/jobs", tag = "jobs", operation_id = "create_job", request_body = JobSpec,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
+/// Makes a job, of its fields or of its file's text, which is kept as it is, comments and all. Its id is `id` in the job,
+/// else the parameter, else the name as a slug.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", operation_id = "create_job",
+    request_body(content((JobSpec = "application/json"), (String = "application/yaml"))),
+    params(("id" = Option<String>, Query, description = "The job's id, where the job itself names none"),
+           ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
     responses((status = 201, body = Job, headers(("Location" = String), ("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Raw) -> Result<Response, ApiError> {
-    let asked = idempotency::asked(&headers, "POST /jobs", "/jobs", &body.bytes)?;
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    given: Given,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Response, ApiError> {
+    let id = given.known(&["id"])?.id()?;
+    let path = id.as_ref().map_or_else(|| "/jobs".to_owned(), |id| format!("/jobs?id={id}"));
+    let asked = idempotency::asked(&headers, "POST /jobs", &path, &body.bytes)?;
     if let Some(id) = idempotency::answered(&app.store, asked.as_ref()).await? {
         return created_before(&app, &id).await;
     }
-    let spec = yaml::from_json(body.some_json()?)?;
-    match app.jobs.create(spec, author(&headers), asked.clone()).await {
+    let author = author(&headers);
+    let made = match body.job()? {
+        Written::Spec(spec) => app.jobs.create(id, *spec, author, asked.clone()).await,
+        Written::Text(text) => app.jobs.create_text(id, text, author, asked.clone()).await,
+    };
+    match made {
         Ok(row) => created(&app, row),
         // The same request may have come twice at once: the other one made it.
         Err(error @ JobsError::Conflict(_)) => match idempotency::answered(&app.store, asked.as_ref()).await? {
@@ -113,18 +138,29 @@ async fn created_before(app: &App, id: &str) -> Result<Response, ApiError> {
     }
 }
 
-/// A job.
+/// A job; its file's text, as it is, where `Accept` is `application/yaml`.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", operation_id = "get_job", params(("id" = String, Path, description = "The job")),
-    responses((status = 200, body = Job, headers(("ETag" = String))),
+    responses((status = 200, content((Job = "application/json"), (String = "application/yaml")), headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    answer(&app, find(&app, &id).await?)
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let row = find(&app, &id).await?;
+    if !headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(YAML.as_bytes())) {
+        return answer(&app, row);
+    }
+    let text = app.jobs.text(&row.id).await?;
+    Ok(([(header::ETAG, etag(&Version::of_text(&text))), (header::CONTENT_TYPE, YAML.to_owned())], text)
+        .into_response())
 }
 
-/// Replaces a job's spec.
-#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", operation_id = "replace_job", request_body = JobSpec,
+/// Replaces a job, by its fields or by its file's text, which is kept as it is, comments and all.
+#[utoipa::path(put, path = "/jobs/{id}", tag = "jobs", operation_id = "replace_job",
+    request_body(content((JobSpec = "application/json"), (String = "application/yaml"))),
     params(("id" = String, Path, description = "The job"),
-           ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
+           ("If-Match" = Option<String>, Header, description = "The revision or the text that is meant, as in `ETag`")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn replace(
@@ -134,15 +170,19 @@ pub(super) async fn replace(
     body: Raw,
 ) -> Result<Response, ApiError> {
     let (id, if_match) = (find(&app, &id).await?.id, if_match(&headers)?);
-    let spec = yaml::from_json(body.some_json()?)?;
-    answer(&app, app.jobs.replace(id, spec, if_match, author(&headers)).await?)
+    let author = author(&headers);
+    let row = match body.job()? {
+        Written::Spec(spec) => app.jobs.replace(id, *spec, if_match, author).await?,
+        Written::Text(text) => app.jobs.replace_text(id, text, if_match, author).await?,
+    };
+    answer(&app, row)
 }
 
 /// Changes some fields of a job (JSON merge patch, RFC 7396).
 #[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs", operation_id = "patch_job",
     request_body(content = serde_json::Value, content_type = "application/merge-patch+json"),
     params(("id" = String, Path, description = "The job"),
-           ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
+           ("If-Match" = Option<String>, Header, description = "The revision or the text that is meant, as in `ETag`")),
     responses((status = 200, body = Job, headers(("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn patch(
@@ -164,7 +204,7 @@ pub(super) async fn patch(
 /// Deletes a job: its file and its triggers. Its history stays.
 #[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs", operation_id = "delete_job",
     params(("id" = String, Path, description = "The job"),
-           ("If-Match" = Option<String>, Header, description = "The revision that is meant, as in `ETag`")),
+           ("If-Match" = Option<String>, Header, description = "The revision or the text that is meant, as in `ETag`")),
     responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,

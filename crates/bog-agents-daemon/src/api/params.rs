@@ -94,6 +94,11 @@ impl Params {
         self.get("job").map(|id| id.parse().map_err(|error| ApiError::parameter("job", error))).transpose()
     }
 
+    /// The id of what is to be made.
+    pub(super) fn id(&self) -> Result<Option<JobId>, ApiError> {
+        self.get("id").map(|id| id.parse().map_err(|error| ApiError::parameter("id", error))).transpose()
+    }
+
     /// A time.
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let parse = |text: &str| {

@@ -1,17 +1,22 @@
 //! `/runs`: what ran, runs and waits; and cancelling it.
 
+use super::body::Raw;
 use super::params::{Given, Params, cursor};
 use super::problem::ApiError;
-use super::wire::{List, Problem, Run};
+use super::wire::{CancelRun, List, Problem, Run};
 use super::{App, convert, jobs};
 use crate::store::{Cancelled, RunFilter, RunRow};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use bog_domain::error::SpecError;
 use bog_domain::ids::{JobId, RunId};
 use bog_domain::run::{Outcome, RunState};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Characters of the reason why a run is cancelled.
+const MAX_REASON: usize = 1000;
 
 /// The run of an id.
 pub(super) async fn find(app: &App, id: &str) -> Result<RunRow, ApiError> {
@@ -95,15 +100,18 @@ pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
 }
 
 /// Cancels a run: 200 when it waited and is over, 202 when it runs and was asked to end.
-#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", operation_id = "cancel_run", params(("id" = String, Path, description = "The run")),
+#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", operation_id = "cancel_run", request_body = Option<CancelRun>,
+    params(("id" = String, Path, description = "The run")),
     responses((status = 200, body = Run), (status = 202, body = Run),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    body: Raw,
 ) -> Result<(StatusCode, Json<Run>), ApiError> {
     let run = find(&app, &id).await?.id;
-    let status = match app.inbox.cancel(run, "cancelled by hand".to_owned()).await? {
+    let CancelRun { reason } = body.shape()?;
+    let status = match app.inbox.cancel(run, by_hand(reason.as_deref())?).await? {
         Cancelled::Now => StatusCode::OK,
         Cancelled::Asked(_) => StatusCode::ACCEPTED,
         Cancelled::AlreadyFinished => {
@@ -113,4 +121,15 @@ pub(super) async fn cancel(
     };
     let row = find(&app, &id).await?;
     Ok((status, Json(whole(&app, row).await?)))
+}
+
+/// What a run says that was cancelled by hand.
+fn by_hand(reason: Option<&str>) -> Result<String, SpecError> {
+    match reason.map(str::trim).filter(|reason| !reason.is_empty()) {
+        None => Ok("cancelled by hand".to_owned()),
+        Some(reason) if reason.chars().count() > MAX_REASON => {
+            Err(SpecError::new("reason", format!("it is too long: at most {MAX_REASON} characters are kept")))
+        }
+        Some(reason) => Ok(format!("cancelled by hand: {reason}")),
+    }
 }

@@ -21,7 +21,7 @@ const TRIES: u32 = 8;
 pub enum RunUpdate {
     /// One thing that happened in an attempt.
     Event(Event),
-    /// The run ended.
+    /// The run ended; or it is as it is now, where only what has happened so far was asked for.
     End(Box<Run>),
 }
 
@@ -30,6 +30,7 @@ pub enum RunUpdate {
 pub struct RunEvents {
     client: Client,
     run: RunId,
+    follow: bool,
     stream: Option<Response>,
     lines: Lines,
     last_id: Option<String>,
@@ -38,9 +39,19 @@ pub struct RunEvents {
 }
 
 impl RunEvents {
+    /// Those to come too.
     pub(super) fn new(client: Client, run: RunId) -> Self {
+        Self::of(client, run, true)
+    }
+
+    /// Only those there are.
+    pub(super) fn so_far(client: Client, run: RunId) -> Self {
+        Self::of(client, run, false)
+    }
+
+    fn of(client: Client, run: RunId, follow: bool) -> Self {
         let (stream, lines, last_id) = (None, Lines::default(), None);
-        Self { client, run, stream, lines, last_id, ready: VecDeque::new(), tries: 0 }
+        Self { client, run, follow, stream, lines, last_id, ready: VecDeque::new(), tries: 0 }
     }
 
     /// The next thing that happens. After [`RunUpdate::End`] there is no more to ask.
@@ -89,7 +100,7 @@ impl RunEvents {
 
     async fn connect(&self) -> Result<Response, ClientError> {
         let run = self.run.to_string();
-        let request = event_stream(self.client.get(&["runs", &run, "events"]));
+        let request = event_stream(self.client.get(&["runs", &run, "events"]).query(&[("follow", self.follow)]));
         let request = match &self.last_id {
             Some(id) => request.header("last-event-id", id),
             None => request,

@@ -1,12 +1,16 @@
 //! What the daemon is asked about jobs.
 
+use super::http::header;
 use super::{Client, ClientError};
 use crate::api::wire::{Explanation, FireByHand, Fired, Job, NextSlots, Revision};
 use bog_domain::ids::JobId;
 use bog_domain::spec::JobSpec;
 use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::IF_MATCH;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
+
+/// The media type of a job's file.
+const YAML: &str = "application/yaml";
 
 impl Client {
     /// All jobs, by id.
@@ -33,13 +37,38 @@ impl Client {
         self.json(self.post(&["jobs"]).json(spec)).await
     }
 
-    /// Replaces a job, if `revision` is still the one that runs.
+    /// Creates a job of its file's text, which is kept as it is; the answer means that it is on disk.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, the job is not valid, or its id is taken.
+    pub async fn add_job_text(&self, id: &JobId, text: String) -> Result<Job, ClientError> {
+        let request = self.post(&["jobs"]).query(&[("id", id.as_str())]);
+        self.json(request.header(CONTENT_TYPE, YAML).body(text)).await
+    }
+
+    /// The text of a job's file, and the tag by which it is replaced.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn job_text(&self, id: &JobId) -> Result<(String, String), ClientError> {
+        let response = self.send(self.get(&["jobs", id.as_str()]).header(ACCEPT, YAML)).await?;
+        let url = response.url().to_string();
+        let kind = header(&response, CONTENT_TYPE.as_str());
+        if kind != YAML {
+            return Err(ClientError::Unexpected { what: format!("`{kind}`"), url });
+        }
+        let tag = header(&response, ETAG.as_str()).to_owned();
+        let text = response.text().await.map_err(|error| ClientError::from_reqwest(&url, error))?;
+        Ok((text, tag))
+    }
+
+    /// Replaces the text of a job's file, if it is still the one of this tag.
     ///
     /// # Errors
     /// When the daemon does not answer, the job is not valid, or it was changed meanwhile.
-    pub async fn replace_job(&self, id: &JobId, spec: &JobSpec, revision: u32) -> Result<Job, ClientError> {
-        let request = self.request(Method::PUT, &["jobs", id.as_str()]).json(spec);
-        self.json(request.header(IF_MATCH, format!("\"{revision}\""))).await
+    pub async fn replace_job_text(&self, id: &JobId, text: String, tag: &str) -> Result<Job, ClientError> {
+        let request = self.request(Method::PUT, &["jobs", id.as_str()]).header(CONTENT_TYPE, YAML).body(text);
+        self.json(request.header(IF_MATCH, tag)).await
     }
 
     /// Removes a job; its record stays.

@@ -1,7 +1,7 @@
 //! What the daemon is asked about runs and fires.
 
 use super::{Client, ClientError, RunEvents};
-use crate::api::wire::{Fire, Fired, Run};
+use crate::api::wire::{CancelRun, Fire, Fired, Run};
 use bog_domain::fire::Disposition;
 use bog_domain::ids::{JobId, RunId};
 use bog_domain::run::{Outcome, RunState};
@@ -65,12 +65,18 @@ impl Client {
         RunEvents::new(self.clone(), id)
     }
 
+    /// What has happened in a run so far; its end is the run as it is now.
+    #[must_use]
+    pub fn run_events_so_far(&self, id: RunId) -> RunEvents {
+        RunEvents::so_far(self.clone(), id)
+    }
+
     /// Asks a run to end; answers with the run as it then is.
     ///
     /// # Errors
     /// When the daemon does not answer, has none of that id, or the run has ended.
-    pub async fn cancel_run(&self, id: RunId) -> Result<Run, ClientError> {
-        self.json(self.post(&["runs", &id.to_string(), "cancel"])).await
+    pub async fn cancel_run(&self, id: RunId, wish: &CancelRun) -> Result<Run, ClientError> {
+        self.json(self.post(&["runs", &id.to_string(), "cancel"]).json(wish)).await
     }
 
     /// Fires a run's job again with the same event.

@@ -8,6 +8,7 @@ use crate::runner::handle as runner;
 use crate::store::{Claim, Ready};
 use bog_domain::job::Job;
 use bog_domain::run::Outcome;
+use std::time::Instant;
 
 /// Sees one attempt of a run through. Whatever happens to this task, the ledger and the attempt's folder tell the next
 /// daemon how to go on.
@@ -41,10 +42,11 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
         dispatcher.wakes.dispatcher.notify_one();
         return;
     }
+    let claimed = Instant::now();
     crate::failpoint::hit("dispatcher.after_claim");
     // A further run of the same job may be ready now that this one has left the queue.
     dispatcher.wakes.dispatcher.notify_one();
-    let end = dispatcher.start(prepared, &entered).await;
+    let end = dispatcher.start(prepared, claimed, &entered).await;
     crate::failpoint::hit("dispatcher.before_settle");
     dispatcher.settle(claim, &ready, Some(&job), end).await;
     drop(entered);
@@ -67,13 +69,14 @@ impl Dispatcher {
         }
     }
 
-    async fn start(&self, prepared: Prepared, entered: &Entered) -> End {
+    async fn start(&self, prepared: Prepared, claimed: Instant, entered: &Entered) -> End {
         let (dir, spec, env) = match prepared {
             Prepared::Runner { dir, spec, env } => (dir, spec, env),
             Prepared::Impossible { outcome, error } => return End::without_runner(outcome, error),
         };
         match runner::spawn(&dir, &spec, env) {
             Ok(runner) => {
+                self.metrics.start_latency(claimed.elapsed());
                 crate::failpoint::hit("dispatcher.spawned");
                 self.wait(runner, entered).await
             }

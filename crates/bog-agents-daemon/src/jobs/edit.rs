@@ -18,6 +18,27 @@ pub fn set_enabled(yaml: &str, enabled: bool) -> String {
     format!("{text}\nenabled: {enabled}\n")
 }
 
+/// RFC 7396: objects merge, null removes, anything else replaces.
+pub(super) fn merge_patch(target: &mut serde_json::Value, patch: serde_json::Value) {
+    use serde_json::Value;
+    match (target, patch) {
+        (Value::Object(fields), Value::Object(changes)) => {
+            for (name, change) in changes {
+                if change.is_null() {
+                    fields.remove(&name);
+                } else {
+                    merge_patch(fields.entry(name).or_insert(Value::Null), change);
+                }
+            }
+        }
+        (target, Value::Object(changes)) => {
+            *target = Value::Object(serde_json::Map::new());
+            merge_patch(target, Value::Object(changes));
+        }
+        (target, patch) => *target = patch,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -273,7 +273,7 @@ pub(super) fn extend_range(
     now: Timestamp,
 ) -> Result<Option<FireId>, StoreError> {
     let sql = "UPDATE fires SET until_at = ?5, count = count + ?6, seen_at = ?7 \
-               WHERE seq = (SELECT max(seq) FROM fires WHERE job_uid = ?1 AND trigger_id = ?2) \
+               WHERE seq = (SELECT seq FROM fires WHERE job_uid = ?1 AND trigger_id = ?2 ORDER BY seq DESC LIMIT 1) \
                  AND disposition = ?3 AND reason IS ?4 RETURNING id";
     let params = params![
         job.to_string(),

@@ -139,6 +139,6 @@ fn read_ready(tx: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Re
 }
 
 fn next_retry(tx: &Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND not_before > ?1";
+    let sql = "SELECT min(not_before) FROM runs WHERE state = 'queued' AND not_before > 0 AND not_before > ?1";
     Ok(tx.prepare_cached(sql)?.query_row([ms(now)], |row| optional_time(row, 0))?)
 }

@@ -60,7 +60,7 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
     loop {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
         let changed = slots.wakes.slots.notified();
-        let next = match slots.take_all(&ahead, &mut latest).await {
+        let next = match slots.take_all(&mut ahead, &mut latest).await {
             Ok(next) => {
                 slots.problems.clear(REPORTER);
                 next
@@ -82,7 +82,7 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
 impl Slots {
     /// As [`Slots::take_due`]; where the clock was set back by hours, what waits for instants that the old time had near
     /// is looked at first. `latest` is the latest time seen.
-    async fn take_all(&self, ahead: &Ahead, latest: &mut Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    async fn take_all(&self, ahead: &mut Ahead, latest: &mut Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let now = clock::now();
         let correction = SignedDuration::try_from(CLOCK_CORRECTION).unwrap_or(SignedDuration::MAX);
         if latest.duration_since(now) >= correction {
@@ -97,33 +97,41 @@ impl Slots {
     }
 
     /// Records everything that is due and returns when the next slot is.
-    async fn take_due(&self, ahead: &Ahead) -> Result<Option<Timestamp>, StoreError> {
+    async fn take_due(&self, ahead: &mut Ahead) -> Result<Option<Timestamp>, StoreError> {
+        let now = clock::now();
+        // Where one of these has changed since it was read, its memory has too, and nothing is recorded of it here.
+        self.take_together(ahead.due(now), now).await?;
         loop {
             let now = clock::now();
             let due = self.store.due_triggers(now, BATCH).await?;
             if due.is_empty() {
                 return self.store.next_slot().await;
             }
-            // Together, so that they share commits; one that fails does not hold up the others.
-            let mut advances: FuturesUnordered<_> = due.into_iter().map(|due| self.take(due, ahead, now)).collect();
-            let mut failed = None;
-            while let Some(result) = advances.next().await {
-                failed = result.err().or(failed);
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
+            let parsed = due.into_iter().map(|due| (self.parse(&due), due)).collect();
+            self.take_together(parsed, now).await?;
         }
     }
 
-    async fn take(&self, due: DueTrigger, ahead: &Ahead, now: Timestamp) -> Result<(), StoreError> {
-        let (trigger, plan) = match self.plan(&due, ahead, now) {
-            Some(planned) => planned,
-            None => {
-                // A stored job that this version or configuration finds invalid: said once an hour, never in a loop.
-                tracing::error!(job.id = %due.job_id, trigger = %due.trigger, "its slots cannot be worked out: edit the job");
-                return self.postpone(&due, now).await;
-            }
+    /// Records these triggers' slots together, so that they share commits; one that fails does not hold up the others.
+    async fn take_together(&self, due: Vec<(Option<Trigger>, DueTrigger)>, now: Timestamp) -> Result<(), StoreError> {
+        let taken = due.into_iter().map(|(trigger, due)| self.take(trigger, due, now));
+        let mut taken: FuturesUnordered<_> = taken.collect();
+        let mut failed = None;
+        while let Some(result) = taken.next().await {
+            failed = result.err().or(failed);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn take(&self, trigger: Option<Trigger>, due: DueTrigger, now: Timestamp) -> Result<(), StoreError> {
+        let planned = trigger.and_then(|trigger| {
+            let plan = trigger.plan(due.job, due.activated_at, due.cursor, now)?;
+            Some((trigger, plan))
+        });
+        let Some((trigger, plan)) = planned else {
+            // A stored job that this version or configuration finds invalid: said once an hour, never in a loop.
+            tracing::error!(job.id = %due.job_id, trigger = %due.trigger, "its slots cannot be worked out: edit the job");
+            return self.postpone(&due, now).await;
         };
         if plan.rewound {
             tracing::warn!(job.id = %due.job_id, "the clock was set back by hours: going on from the new time");
@@ -135,12 +143,6 @@ impl Slots {
             self.metrics.scheduler_late(clock::now().duration_since(due_at).try_into().unwrap_or_default());
         }
         Ok(())
-    }
-
-    fn plan(&self, due: &DueTrigger, ahead: &Ahead, now: Timestamp) -> Option<(Trigger, Plan)> {
-        let trigger = ahead.trigger(due).cloned().or_else(|| self.parse(due))?;
-        let plan = trigger.plan(due.job, due.activated_at, due.cursor, now)?;
-        Some((trigger, plan))
     }
 
     fn parse(&self, due: &DueTrigger) -> Option<Trigger> {

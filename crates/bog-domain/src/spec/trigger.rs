@@ -4,7 +4,7 @@ use crate::fire::TriggerKind;
 use crate::overlap::Overlap;
 use crate::schedule::catch_up::CatchUpPolicy;
 use crate::units::Span;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// One trigger of a job; `type` says which.
@@ -111,6 +111,7 @@ pub struct IntervalSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The distance in seconds.
+    #[serde(serialize_with = "whole_seconds_whole")]
     pub seconds: f64,
     /// Spreads its slots over this time, the same for a slot every time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,7 +135,7 @@ pub struct FileChangeSpec {
     /// Globs with `**`, relative to `working_dir` or absolute; one beginning with `!` excludes.
     pub patterns: Vec<String>,
     /// Quiet time after the last change, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_whole_seconds_whole")]
     pub debounce_seconds: Option<f64>,
     /// How changes are noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -259,4 +260,22 @@ pub struct GithubSpec {
     /// Its own overlap policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,
+}
+
+/// Writes `1800`, not `1800.0`, as people do.
+fn whole_seconds_whole<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    // Up to here a float holds every whole number, so none changes.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if seconds.fract() == 0.0 && seconds.abs() < EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
+        return serializer.serialize_i64(*seconds as i64);
+    }
+    serializer.serialize_f64(*seconds)
+}
+
+fn some_whole_seconds_whole<S: Serializer>(seconds: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match seconds {
+        Some(seconds) => whole_seconds_whole(seconds, serializer),
+        None => serializer.serialize_none(),
+    }
 }

@@ -62,6 +62,7 @@ mod tests {
     fn errors_name_field_line_and_column() {
         let samples = [
             "naem: x\n",
+            "name: x\nlimits: {memroy: 1GiB}\n",
             "name: x\ntriggers:\n  - {type: cron, crn: 'x'}\n",
             "triggers:\n  - {type: corn}\n",
             "name: x\nlimits:\n  wall_clock: soon\n",
@@ -75,6 +76,16 @@ mod tests {
         let errors: Vec<String> =
             samples.iter().map(|yaml| format!("{yaml:?}\n    {}", parse(yaml).unwrap_err())).collect();
         insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_write_them() {
+        let yaml = "prompt: x\ntriggers:\n  - {type: interval, seconds: 1800.0}\n  - {type: interval, seconds: 0.5}\n\
+                    \x20 - {type: file_change, patterns: [a], debounce_seconds: 5}\n";
+        let written = to_yaml(&parse(yaml).unwrap());
+        for line in ["seconds: 1800\n", "seconds: 0.5\n", "debounce_seconds: 5\n"] {
+            assert!(written.contains(line), "{written}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::super::out::{note, warn};
 use super::super::when::{distance, local};
 use super::spec::SpecArgs;
 use crate::client::Client;
+use crate::jobs::file::set_enabled;
 use anyhow::Context as _;
 use bog_domain::error::SpecError;
 use bog_domain::ids::JobId;
@@ -98,7 +99,7 @@ fn new_job(args: Args, files: &JobFiles) -> anyhow::Result<NewJob> {
     let written_id = spec.id.as_deref().map(str::parse::<JobId>).transpose()?;
     let named = spec.name.as_deref().and_then(JobId::slug);
     let stem = || file.file_stem().and_then(|stem| JobId::slug(&stem.to_string_lossy()));
-    let as_written = (given_id.is_none() || written_id.is_none() || given_id == written_id) && !disabled;
+    let as_written = given_id.is_none() || written_id.is_none() || given_id == written_id;
     let id = given_id.or(written_id).or(named).or_else(stem);
     let id = id.ok_or_else(|| usage(format!("`{shown}` has no `id` or `name`: add one, or give `--id`")))?;
     if spec.id.is_some() {
@@ -108,6 +109,7 @@ fn new_job(args: Args, files: &JobFiles) -> anyhow::Result<NewJob> {
         spec.enabled = Some(false);
     }
     let job = files.parse(&id, &spec).map_err(|error| wrong(error.located_in(&text)))?;
+    let text = if disabled { set_enabled(&text, false) } else { text };
     Ok(NewJob { id, spec, job, text: as_written.then_some(text) })
 }
 
@@ -132,13 +134,15 @@ pub(super) fn read(file: &std::path::Path) -> anyhow::Result<String> {
 }
 
 async fn to_daemon(new: &NewJob, daemon: &Client, context: &Context) -> anyhow::Result<()> {
-    let spec = JobSpec { id: Some(new.id.to_string()), ..new.spec.clone() };
-    let created = daemon.add_job(&spec).await?;
+    let created = match &new.text {
+        Some(text) => daemon.add_job_text(&new.id, text.clone()).await?,
+        None => daemon.add_job(&JobSpec { id: Some(new.id.to_string()), ..new.spec.clone() }).await?,
+    };
     created.warnings.iter().for_each(|warning| warn(warning));
     let id = created.spec.id.as_deref().unwrap_or(new.id.as_str());
     let enabled = created.spec.enabled != Some(false);
     context.out.text(&format!("created job `{id}`, revision {}", created.revision))?;
-    context.out.text(&next_line(enabled, !spec.triggers.is_empty(), created.state.next_fire_at, context))?;
+    context.out.text(&next_line(enabled, !new.spec.triggers.is_empty(), created.state.next_fire_at, context))?;
     note(&format!("fire it now: bog-agents-daemon job run {id} --wait"));
     Ok(())
 }

@@ -8,7 +8,6 @@ use crate::env;
 use anyhow::Context as _;
 use bog_domain::ids::JobId;
 use bog_domain::job::Job;
-use bog_domain::spec::{JobSpec, yaml};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,15 +23,11 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let id = &args.job;
     let reach = context.reach().await?;
-    let (was, revision) = match &reach {
-        Reach::Daemon(daemon) => {
-            let job = daemon.job(id).await?;
-            say_what_is_lost(id, context);
-            (yaml::to_yaml(&job.spec), job.revision)
-        }
+    let (was, tag) = match &reach {
+        Reach::Daemon(daemon) => daemon.job_text(id).await?,
         Reach::Files(files) => {
             say_offline(files);
-            (files.read(id)?.text, 0)
+            (files.read(id)?.text, String::new())
         }
     };
     let Some(edited) = Edited::ask(id, &was, &context.files()?)? else {
@@ -41,7 +36,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     };
     let saved = match &reach {
         Reach::Daemon(daemon) => {
-            let replaced = daemon.replace_job(id, &edited.spec, revision).await;
+            let replaced = daemon.replace_job_text(id, edited.text.clone(), &tag).await;
             replaced.map(|job| (format!("revision {}", job.revision), job.warnings)).map_err(anyhow::Error::from)
         }
         Reach::Files(files) => {
@@ -58,23 +53,10 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The daemon is given a job, not a text: it writes the file anew, without comments.
-fn say_what_is_lost(id: &JobId, context: &Context) {
-    let path = context.data_dir.join("jobs").join(format!("{id}.yaml"));
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    if text.lines().any(|line| line.trim_start().starts_with('#') || line.contains(" #")) {
-        let path = path.display();
-        warn(&format!(
-            "comments are lost when this is saved: to keep them edit `{path}`, which the daemon takes at once"
-        ));
-    }
-}
-
 /// A text that came back from the editor and is a valid job.
 struct Edited {
     copy: PathBuf,
     text: String,
-    spec: JobSpec,
     job: Job,
 }
 
@@ -91,7 +73,7 @@ impl Edited {
                 return Ok(None);
             }
             match files.check(id, &text) {
-                Ok((spec, job)) => return Ok(Some(Self { copy, text, spec, job })),
+                Ok((_, job)) => return Ok(Some(Self { copy, text, job })),
                 Err(wrong) if try_again(&wrong.to_string())? => {}
                 Err(wrong) => {
                     let kept = format!("not saved; your text is kept in `{}`", copy.display());

@@ -7,7 +7,6 @@ use super::super::when::{distance, local};
 use super::{list, words};
 use crate::api::wire::{Job, Revision};
 use bog_domain::ids::JobId;
-use bog_domain::spec::yaml;
 
 /// Show a job
 #[derive(Debug, clap::Args)]
@@ -31,11 +30,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         return revisions(args, context).await;
     }
     let (job, text) = match context.reach().await? {
-        Reach::Daemon(daemon) => {
-            let job = daemon.job(&args.job).await?;
-            let text = yaml::to_yaml(&job.spec);
-            (job, text)
-        }
+        Reach::Daemon(daemon) => (daemon.job(&args.job).await?, daemon.job_text(&args.job).await?.0),
         Reach::Files(files) => {
             say_offline(&files);
             (list::from_file(&args.job, &files, context)?, files.read(&args.job)?.text)

@@ -2,6 +2,7 @@
 
 use super::super::context::Context;
 use super::super::exit::Exit;
+use crate::api::wire::CancelRun;
 use bog_domain::ids::RunId;
 use bog_domain::run::RunState;
 
@@ -10,11 +11,14 @@ use bog_domain::run::RunState;
 pub struct Args {
     /// The run
     run: RunId,
+    /// Why, for whoever looks at the run later
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 /// Cancels a run.
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let run = context.daemon()?.cancel_run(args.run).await?;
+    let run = context.daemon()?.cancel_run(args.run, &CancelRun { reason: args.reason.clone() }).await?;
     let line = match run.state {
         RunState::Finished => format!("run {} {}", run.id, super::standing(&run)),
         RunState::Queued | RunState::Running | RunState::Paused => {

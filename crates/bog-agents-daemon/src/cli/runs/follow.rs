@@ -5,8 +5,7 @@ use super::super::exit::Exit;
 use super::super::out::{Ink, note};
 use super::events::Lines;
 use crate::api::wire::{Fired, Run};
-use crate::client::{Client, RunUpdate};
-use bog_domain::ids::RunId;
+use crate::client::{Client, RunEvents, RunUpdate};
 use bog_domain::run::{Outcome, RunState};
 
 /// How a fire is followed.
@@ -37,11 +36,12 @@ pub async fn fired(fired: &Fired, daemon: &Client, how: How, context: &Context) 
         }
         return Ok(Exit::Ok);
     }
+    let events = daemon.run_events(run_id.parse()?);
     let run = if how.json {
-        to_the_end(run_id.parse()?, daemon, |_| Ok(())).await?
+        to_the_end(events, |_| Ok(())).await?
     } else {
         note(&format!("run {run_id}"));
-        print(run_id.parse()?, daemon, context).await?
+        print(events, context).await?
     };
     if how.json {
         context.out.json(&run)?;
@@ -51,23 +51,21 @@ pub async fn fired(fired: &Fired, daemon: &Client, how: How, context: &Context) 
     Ok(if run.outcome == Some(Outcome::Succeeded) { Exit::Ok } else { Exit::Failed })
 }
 
-/// Prints a run's events until it ends.
-pub async fn print(id: RunId, daemon: &Client, context: &Context) -> anyhow::Result<Run> {
+/// Prints a run's events to their end.
+pub async fn print(events: RunEvents, context: &Context) -> anyhow::Result<Run> {
     let mut lines = Lines::new(context.out.paint);
-    let run = to_the_end(id, daemon, |update| match update {
+    let run = to_the_end(events, |update| match update {
         RunUpdate::Event(event) => Ok(context.out.piece(&lines.add(event))?),
         RunUpdate::End(_) => Ok(context.out.piece(&lines.close())?),
     });
     run.await
 }
 
-/// Follows a run until it ends, showing each thing that happens.
+/// Follows a run's events to their end, showing each.
 pub async fn to_the_end(
-    id: RunId,
-    daemon: &Client,
+    mut events: RunEvents,
     mut show: impl FnMut(&RunUpdate) -> anyhow::Result<()>,
 ) -> anyhow::Result<Run> {
-    let mut events = daemon.run_events(id);
     loop {
         let update = events.next().await?;
         show(&update)?;

@@ -70,7 +70,6 @@ CREATE TABLE fires (
 ) STRICT;
 CREATE UNIQUE INDEX fires_identity ON fires (job_uid, trigger_id, dedupe_key) WHERE dedupe_key IS NOT NULL;
 CREATE INDEX fires_job ON fires (job_uid, seq);
-CREATE INDEX fires_trigger ON fires (job_uid, trigger_id, seq);
 CREATE INDEX fires_run ON fires (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX fires_without_run ON fires (seen_at) WHERE run_id IS NULL;
 
@@ -109,7 +108,7 @@ CREATE INDEX runs_active ON runs (state, job_uid, lane_max, seq, not_before) WHE
 CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Runs that may start by their time, and those that may run beside others.
-CREATE INDEX runs_waiting ON runs (not_before) WHERE state = 'queued';
+CREATE INDEX runs_waiting ON runs (not_before) WHERE state = 'queued' AND not_before > 0;
 CREATE INDEX runs_parallel ON runs (job_uid, seq) WHERE state = 'queued' AND lane_max > 1;
 
 -- How busy each job is, kept by the two triggers below: what is asked with every fire must not be counted every time.

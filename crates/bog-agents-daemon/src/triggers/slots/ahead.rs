@@ -1,31 +1,32 @@
-//! Reading ahead: the triggers of the next slot, parsed shortly before it. Only a cache: what is due, and from where on, is
-//! read from the store at the instant itself.
+//! Reading ahead: the triggers of the next slot, read and parsed shortly before it, so that at the instant itself nothing
+//! is left but to decide and to write. Only a cache: what has changed meanwhile has another memory in the store, and what
+//! is recorded names the memory it was decided from.
 
 use super::{BATCH, Slots};
 use crate::clock;
 use crate::store::DueTrigger;
-use bog_domain::ids::{JobUid, TriggerId};
 use bog_domain::job::Trigger;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
 
 /// How long before a slot its triggers are read.
 const AHEAD: SignedDuration = SignedDuration::from_millis(300);
 
-/// The triggers of the next slot, each with the spec it was parsed from.
+/// The triggers of the next slot.
 #[derive(Debug, Default)]
-pub(super) struct Ahead(HashMap<(JobUid, TriggerId), (String, Trigger)>);
+pub(super) struct Ahead {
+    at: Timestamp,
+    triggers: Vec<(Option<Trigger>, DueTrigger)>,
+}
 
 impl Ahead {
-    /// The trigger, if it was read ahead and its job has not changed since.
-    pub(super) fn trigger(&self, due: &DueTrigger) -> Option<&Trigger> {
-        let (spec, trigger) = self.0.get(&(due.job, due.trigger.clone()))?;
-        (*spec == due.spec).then_some(trigger)
+    /// What was read for a slot that has come; nothing where it has not.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<(Option<Trigger>, DueTrigger)> {
+        let read = std::mem::take(&mut self.triggers);
+        if self.at <= now { read } else { Vec::new() }
     }
 
     /// Sleeps until the next slot and reads its triggers on the way. Returns early where the clock is set.
     pub(super) async fn sleep_until(&mut self, next: Option<Timestamp>, slots: &Slots) {
-        self.0 = HashMap::new();
         let Some(next) = next else { return clock::sleep_until(None).await };
         let early = next - AHEAD;
         if clock::now() < early {
@@ -42,13 +43,8 @@ impl Ahead {
         // Whatever goes wrong here is met again, and reported, at the slot itself.
         let Ok(soon) = slots.store.due_triggers(next, BATCH).await else { return };
         let slots = slots.clone();
-        let parse = move || {
-            let parsed = soon.into_iter().filter_map(|due| {
-                let trigger = slots.parse(&due)?;
-                Some(((due.job, due.trigger), (due.spec, trigger)))
-            });
-            parsed.collect()
-        };
-        self.0 = crate::tasks::blocking(parse).await.unwrap_or_default();
+        let parse = move || soon.into_iter().map(|due| (slots.parse(&due), due)).collect();
+        self.triggers = crate::tasks::blocking(parse).await.unwrap_or_default();
+        self.at = next;
     }
 }

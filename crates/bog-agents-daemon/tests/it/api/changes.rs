@@ -31,6 +31,43 @@ async fn a_made_job_has_a_place_and_a_revision() {
     );
 }
 
+/// A job's text as only a person writes it.
+const BY_HAND: &str = "# why: the weekly report\nagent:   {command: [echo, one]}  # cheap\n\ntriggers: []\n";
+
+#[tokio::test]
+async fn a_text_is_kept_as_it_is() {
+    let api = Api::new();
+    let yaml = [("content-type", "application/yaml"), ("idempotency-key", "k")];
+    let made = api.ask("POST", "/jobs?id=report", &yaml, BY_HAND).await;
+    assert_eq!((made.status, made.header("location")), (201, "/jobs/report"), "{made:?}");
+    let file = api.folder.path().join("jobs/report.yaml");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), BY_HAND);
+    assert_eq!(api.ask("POST", "/jobs?id=report", &yaml, BY_HAND).await.status, 201);
+    assert_eq!(api.ask("POST", "/jobs?id=other", &yaml, BY_HAND).await.status, 422, "another request under the key");
+    let read = api.ask("GET", "/jobs/report", &[("accept", "application/yaml")], "").await;
+    assert_eq!((read.header("content-type"), read.text.as_str()), ("application/yaml", BY_HAND));
+    let two = BY_HAND.replace("one", "two");
+    let change = [("content-type", "application/yaml"), ("if-match", read.header("etag"))];
+    let put = api.ask("PUT", "/jobs/report", &change, &two).await;
+    assert_eq!((put.status, put.header("etag")), (200, "\"2\""), "{put:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), two);
+    assert_eq!(api.ask("PUT", "/jobs/report", &change, BY_HAND).await.status, 409, "that was the first text");
+    let bad = api.ask("PUT", "/jobs/report", &change[..1], "agent: {command: [echo]}\npromt: x\n").await;
+    assert_eq!((bad.status, &bad.json()["field"]), (422, &json!("promt")), "{bad:?}");
+    assert!(bad.json()["detail"].as_str().unwrap().starts_with("line 2, column 1: "), "{bad:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), two);
+}
+
+#[tokio::test]
+async fn a_text_names_its_job() {
+    let api = Api::new();
+    let yaml = [("content-type", "application/yaml; charset=utf-8")];
+    for (query, name, id) in [("", "id: a\nname: B\n", "a"), ("?id=c", "name: B\n", "c"), ("", "name: B\n", "b")] {
+        let made = api.ask("POST", &format!("/jobs{query}"), &yaml, &format!("{name}prompt: hello\n")).await;
+        assert_eq!(made.of(201)["id"], id, "{made:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_to_another_revision_is_refused() {
     let api = Api::new();
@@ -159,8 +196,12 @@ async fn cancelling_says_whether_it_is_over() {
     let claim = api.claim(running).await;
     let asked = api.post(&format!("/runs/{running}/cancel"), &Value::Null).await;
     assert_eq!((asked.status, &asked.json()["state"]), (202, &json!("running")));
-    let over = api.post(&format!("/runs/{waiting}/cancel"), &Value::Null).await;
+    let path = format!("/runs/{waiting}/cancel");
+    assert_eq!(api.post(&path, &json!({ "reason": "x".repeat(1001) })).await.status, 422);
+    assert_eq!(api.post(&path, &json!({ "why": "x" })).await.status, 422);
+    let over = api.post(&path, &json!({ "reason": "wrong branch" })).await;
     assert_eq!((over.status, &over.json()["outcome"]), (200, &json!("cancelled")));
+    assert_eq!(over.json()["error"], "cancelled by hand: wrong branch");
     api.finish(claim, "", 0).await;
     assert_eq!(api.post(&format!("/runs/{running}/cancel"), &Value::Null).await.status, 409);
 }

@@ -112,6 +112,23 @@ async fn a_client_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_there_is_so_far_comes_with_the_run_as_it_is() {
+    let api = Api::new();
+    api.job("j", json!({})).await;
+    let run = api.fire("j").await;
+    let path = format!("/runs/{run}/events?follow=false");
+    let queued = api.get(&path).await;
+    assert!(queued.text.starts_with("event: end\n") && queued.text.contains("\"queued\""), "{queued:?}");
+    api.claim(run).await;
+    write(&api, run, 1, &(line(1, "one") + &line(2, "two")));
+    let running = api.ask("GET", &path, &[("last-event-id", "1-1")], "").await.text;
+    let messages: Vec<&str> = running.split_terminator("\n\n").collect();
+    assert_eq!(messages.len(), 2, "{running}");
+    assert!(messages[0].contains("id: 1-2") && messages[1].starts_with("event: end\n"), "{running}");
+    assert!(messages[1].contains("\"running\""), "{running}");
+}
+
+#[tokio::test]
 async fn a_run_that_never_ran_ends_at_once() {
     let api = Api::new();
     api.job("j", json!({})).await;

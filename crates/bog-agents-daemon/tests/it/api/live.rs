@@ -1,7 +1,9 @@
 //! The API of the real daemon, with real runs behind it.
 
-use crate::support::{Home, eventually};
+use crate::support::{Daemon, Home, eventually, violations};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::net::TcpStream;
 
 #[test]
 fn a_real_run_is_streamed_to_its_end() {
@@ -57,4 +59,40 @@ fn the_token_outlives_the_daemon() {
     let daemon = home.start();
     assert_eq!(daemon.token, token);
     assert_eq!(daemon.get("/health")["status"], "ok");
+}
+
+/// Sends a request and is gone before it is answered, but not before it has begun.
+fn send_and_leave(daemon: &Daemon, request: (&str, &str), headers: &str, body: &str, begun: impl Fn() -> bool) {
+    let mut stream = TcpStream::connect(&daemon.address).unwrap();
+    let ((method, path), host, token, length) = (request, &daemon.address, &daemon.token, body.len());
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    eventually("it has begun", begun);
+}
+
+#[test]
+fn a_client_that_goes_away_leaves_nothing_half_done() {
+    let home = Home::new();
+    let daemon = home.start_with(&[("BOG_FAILPOINTS", "jobs.after_file=sleep:300")]).unwrap();
+    let read = |file: &str| std::fs::read_to_string(home.data().join(file)).unwrap_or_default();
+    let body = json!({ "id": "j", "agent": { "command": ["true"] } }).to_string();
+    let headers = "Content-Type: application/json\r\nIdempotency-Key: k\r\n";
+    send_and_leave(&daemon, ("POST", "/jobs"), headers, &body, || !read("jobs/j.yaml").is_empty());
+    // The spare copy is the last thing that is written, and nobody else writes it here.
+    eventually("the change comes to its end", || !read("revisions/j.yaml").is_empty());
+    let revisions = daemon.get("/jobs/j/revisions");
+    assert_eq!((revisions["items"].as_array().unwrap().len(), &revisions["items"][0]["author"]), (1, &json!("api")));
+    let again = daemon.request("POST", "/jobs", &[("Idempotency-Key", "k")], Some(&body)).unwrap();
+    assert_eq!((again.status, &again.json()["revision"]), (201, &json!(1)), "{again:?}");
+
+    let off = |file: &str| read(file).contains("enabled: false");
+    send_and_leave(&daemon, ("POST", "/jobs/j/disable"), "", "", || off("jobs/j.yaml"));
+    eventually("the change comes to its end", || off("revisions/j.yaml"));
+    send_and_leave(&daemon, ("DELETE", "/jobs/j"), "", "", || read("jobs/j.yaml").is_empty());
+    eventually("it is gone with its copy", || read("revisions/j.yaml").is_empty());
+    assert_eq!(daemon.request("GET", "/jobs/j", &[], None).unwrap().status, 404);
+    assert_eq!(violations(&home.data()), Vec::<String>::new());
 }

@@ -145,6 +145,7 @@ fn old_samples_of_every_shape_load() {
     loads::<wire::Run>("run.json");
     loads::<wire::Fire>("fire.json");
     loads::<wire::FireByHand>("fire-by-hand.json");
+    loads::<wire::CancelRun>("cancel-run.json");
     loads::<wire::Fired>("fired.json");
     loads::<wire::NextSlots>("next-slots.json");
     loads::<wire::Event>("event.json");

@@ -75,14 +75,14 @@ fn a_run_is_followed_across_a_restart_and_cancelled() {
     // The next daemon has another port, and the follower finds it.
     daemon.kill();
     let _daemon = home.start();
-    let cancelled = cli(&home, &["runs", "cancel", &run]);
+    let cancelled = cli(&home, &["runs", "cancel", &run, "--reason", "seen enough"]);
     assert_eq!(cancelled.code, 0, "{cancelled:?}");
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
     let output = following.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), rest.as_str()), (Some(1), ""), "{said}");
-    assert!(said.contains(" cancelled after "), "{said}");
+    assert!(said.contains(" cancelled after ") && said.contains("cancelled by hand: seen enough"), "{said}");
     eventually("it is over", || cli(&home, &["runs", "cancel", &run]).code == 5);
 }
 
@@ -103,6 +103,36 @@ fn an_edit_goes_through_the_daemon() {
     assert_eq!((&job["revision"], &job["enabled"]), (&3.into(), &false.into()));
     let revisions = cli(&home, &["job", "show", "hello", "--revisions", "--json"]).json();
     assert_eq!(revisions[0]["author"], "cli");
+}
+
+#[test]
+fn comments_and_layout_survive() {
+    let home = Home::new();
+    let _daemon = home.start();
+    let text = "# mine\nname: Hello   # free\nagent: {command: [echo, one]}\ntriggers:\n\
+                \x20 # twice an hour\n  - {type: interval, seconds: 1800}\n";
+    let written = home.path().join("hello.yaml");
+    std::fs::write(&written, text).unwrap();
+    let file = || std::fs::read_to_string(home.data().join("jobs/hello.yaml")).unwrap();
+    let added = cli(&home, &["job", "add", "--file", written.to_str().unwrap()]);
+    assert!(added.code == 0 && added.out.starts_with("created job `hello`, revision 1\n"), "{added:?}");
+    assert_eq!(file(), text);
+    let edited = cli_with(&home, &["job", "edit", "hello"], &[("VISUAL", "sed -i s/one/two/")], "");
+    assert_eq!((edited.code, edited.err.as_str()), (0, ""), "{edited:?}");
+    let two = text.replace("one", "two");
+    assert_eq!(file(), two);
+    assert_eq!(cli(&home, &["job", "show", "hello", "--yaml"]).out, two);
+    assert_eq!(cli(&home, &["job", "disable", "hello"]).code, 0);
+    assert_eq!(file(), format!("{two}enabled: false\n"));
+    // A hand edit with a mistake is what the editor opens with, and can be put right there.
+    home.job("hello", &two.replace("1800", "soon"));
+    eventually("the mistake is seen", || cli(&home, &["job", "show", "hello"]).out.contains("line 6, column"));
+    let mended = cli_with(&home, &["job", "edit", "hello"], &[("VISUAL", "sed -i s/soon/900/")], "");
+    assert_eq!(mended.code, 0, "{mended:?}");
+    assert_eq!(file(), two.replace("1800", "900"));
+    let off = cli_with(&home, &["job", "add", "--file", "-", "--id", "off", "--disabled"], &[], text);
+    assert_eq!(off.code, 0, "{off:?}");
+    assert_eq!(std::fs::read_to_string(home.data().join("jobs/off.yaml")).unwrap(), format!("{text}enabled: false\n"));
 }
 
 #[test]

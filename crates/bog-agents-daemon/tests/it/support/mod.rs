@@ -217,7 +217,10 @@ impl Daemon {
             request += &format!("{name}: {value}\r\n");
         }
         if let Some(body) = body {
-            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+            if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                request += "Content-Type: application/json\r\n";
+            }
+            request += &format!("Content-Length: {}\r\n", body.len());
         }
         stream.write_all(format!("{request}\r\n{}", body.unwrap_or_default()).as_bytes())?;
         let mut text = Vec::new();
