@@ -60,34 +60,30 @@ impl Raw {
     /// The body as a job: fields as JSON, or a file's text as YAML.
     pub(super) fn job(&self) -> Result<Written, ApiError> {
         if self.media_type != YAML {
-            let spec = self.some_json().map_err(|error| match error {
-                ApiError::MediaType(_) => ApiError::MediaType(format!(
-                    "a job is `Content-Type: application/json` or `{YAML}`, not {}",
-                    self.given_media_type()
-                )),
-                other => other,
-            })?;
-            return Ok(Written::Spec(Box::new(yaml::from_json(spec)?)));
+            let spec = self.json_or(&format!("a job is `Content-Type: application/json` or `{YAML}`"))?;
+            return Ok(Written::Spec(Box::new(yaml::from_json(spec.ok_or_else(empty)?)?)));
         }
         let text = String::from_utf8(self.bytes.to_vec());
         text.map(Written::Text)
             .map_err(|_| ApiError::Malformed("the body is not UTF-8 text: send it as UTF-8".to_owned()))
     }
 
-    fn given_media_type(&self) -> String {
-        if self.media_type.is_empty() { "nothing".to_owned() } else { format!("`{}`", self.media_type) }
-    }
-
     /// The body as JSON; `None` where it is empty.
     pub(super) fn json(&self) -> Result<Option<Value>, ApiError> {
+        self.json_or("the body must be `Content-Type: application/json`")
+    }
+
+    /// The body as JSON, `None` where it is empty; another kind of body is told what is `allowed`.
+    fn json_or(&self, allowed: &str) -> Result<Option<Value>, ApiError> {
         if self.bytes.is_empty() {
             return Ok(None);
         }
         let is_json = self.media_type == "application/json"
             || self.media_type.starts_with("application/") && self.media_type.ends_with("+json");
         if !is_json {
-            let detail = format!("the body must be `Content-Type: application/json`, not {}", self.given_media_type());
-            return Err(ApiError::MediaType(detail));
+            let given =
+                if self.media_type.is_empty() { "nothing".to_owned() } else { format!("`{}`", self.media_type) };
+            return Err(ApiError::MediaType(format!("{allowed}, not {given}")));
         }
         let value = serde_json::from_slice(&self.bytes)
             .map_err(|error| ApiError::Malformed(format!("not valid JSON: {error}")))?;
@@ -96,7 +92,7 @@ impl Raw {
 
     /// The body as JSON; an empty one is an error.
     pub(super) fn some_json(&self) -> Result<Value, ApiError> {
-        self.json()?.ok_or_else(|| ApiError::Malformed("the body is empty: send a JSON object".to_owned()))
+        self.json()?.ok_or_else(empty)
     }
 
     /// The body as a small shape of the API's own; the default where it is empty.
@@ -104,6 +100,10 @@ impl Raw {
         let Some(value) = self.json()? else { return Ok(T::default()) };
         serde_json::from_value(value).map_err(|error| ApiError::Invalid(SpecError::new("", error)))
     }
+}
+
+fn empty() -> ApiError {
+    ApiError::Malformed("the body is empty: send a JSON object".to_owned())
 }
 
 fn media_type(headers: &HeaderMap) -> String {

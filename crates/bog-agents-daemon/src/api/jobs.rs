@@ -95,7 +95,7 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
 /// else the parameter, else the name as a slug.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", operation_id = "create_job",
     request_body(content((JobSpec = "application/json"), (String = "application/yaml"))),
-    params(("id" = Option<String>, Query, description = "The job's id, where the job itself names none"),
+    params(("id" = Option<String>, Query, description = "With a text: the job's id, where the text names none"),
            ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition of this request harmless")),
     responses((status = 201, body = Job, headers(("Location" = String), ("ETag" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
@@ -113,7 +113,11 @@ pub(super) async fn create(
     }
     let author = author(&headers);
     let made = match body.job()? {
-        Written::Spec(spec) => app.jobs.create(id, *spec, author, asked.clone()).await,
+        Written::Spec(_) if id.is_some() => {
+            let detail = "`id` goes with a text as `application/yaml`: in JSON it is a field of the job";
+            return Err(ApiError::parameter("id", detail));
+        }
+        Written::Spec(spec) => app.jobs.create(*spec, author, asked.clone()).await,
         Written::Text(text) => app.jobs.create_text(id, text, author, asked.clone()).await,
     };
     match made {

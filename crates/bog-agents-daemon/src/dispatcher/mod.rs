@@ -1,7 +1,7 @@
 //! The dispatcher: claims runs that may start, under the permits there are, and sees each attempt through to its record.
 //!
 //! It supervises no process itself: the runner does, in a process of its own that outlives the daemon. What an earlier
-//! daemon left behind is taken over at the start ([`recover`]), before anything new is claimed.
+//! daemon left behind is taken over at the start (`recover`), before anything new is claimed.
 
 mod attempt;
 mod prepare;

@@ -14,7 +14,7 @@ use std::path::Path;
 /// What a job is to be.
 pub(super) enum Source {
     /// Its fields, whose text is ours to write.
-    Spec(JobSpec),
+    Spec(Box<JobSpec>),
     /// A person's text, comments and all.
     Text(String),
 }
@@ -24,7 +24,7 @@ impl Source {
         match self {
             Self::Spec(spec) => {
                 let job = Job::parse(id.clone(), &spec, defaults)?;
-                Ok((yaml::to_yaml(&spec), spec, job))
+                Ok((yaml::to_yaml(&spec), *spec, job))
             }
             Self::Text(text) => {
                 let spec = yaml::parse(&text)?;
@@ -83,7 +83,7 @@ impl Jobs {
         let row = self.unchanged(&id, if_match.as_ref()).await?;
         let mut value = serde_json::from_str(&row.spec).map_err(|error| SpecError::new("", error))?;
         edit::merge_patch(&mut value, merge);
-        self.write(id, Source::Spec(yaml::from_json(value)?), author, None).await
+        self.write(id, Source::Spec(Box::new(yaml::from_json(value)?)), author, None).await
     }
 
     /// Enables or disables a job.

@@ -154,23 +154,18 @@ impl Jobs {
         Ok(text)
     }
 
-    /// Makes a new job. Its id is the spec's, else the one given, else the slug of its name. An answer is kept with it.
+    /// Makes a new job. Its id is the spec's, else the slug of its name. An answer is kept with it.
     ///
     /// # Errors
     /// When the id is taken, the spec is not valid, or it cannot be written.
-    pub async fn create(
-        &self,
-        id: Option<JobId>,
-        spec: JobSpec,
-        author: Author,
-        answer: Option<Answer>,
-    ) -> Result<JobRow, JobsError> {
-        let id = new_id(&spec, id)?;
+    pub async fn create(&self, spec: JobSpec, author: Author, answer: Option<Answer>) -> Result<JobRow, JobsError> {
+        let id = new_id(&spec, None)?;
         let jobs = self.clone();
-        to_the_end(async move { jobs.make(id, Source::Spec(spec), author, answer).await }).await
+        to_the_end(async move { jobs.make(id, Source::Spec(Box::new(spec)), author, answer).await }).await
     }
 
-    /// Makes a new job of a file's text, which is kept as it is.
+    /// Makes a new job of a file's text, which is kept as it is. Its id is the text's, else the one given, else the slug
+    /// of its name.
     ///
     /// # Errors
     /// As [`Jobs::create`], with the place in the text.
@@ -198,7 +193,7 @@ impl Jobs {
         author: Author,
     ) -> Result<JobRow, JobsError> {
         let jobs = self.clone();
-        to_the_end(async move { jobs.exchange(id, Source::Spec(spec), if_match, author).await }).await
+        to_the_end(async move { jobs.exchange(id, Source::Spec(Box::new(spec)), if_match, author).await }).await
     }
 
     /// Replaces the text of a job's file, and keeps it as it is.

@@ -3,7 +3,7 @@
 
 use crate::store::ledger::Ledger;
 use crate::support::reexec;
-use bog_agents_daemon::jobs::{Author, Jobs, JobsError, Reconciled};
+use bog_agents_daemon::jobs::{Author, Jobs, JobsError, Reconciled, Version};
 use bog_agents_daemon::store::{Answer, JobRow};
 use bog_agents_daemon::wakes::Wakes;
 use bog_domain::error::SpecError;
@@ -136,12 +136,12 @@ async fn replace_and_patch_make_revisions_and_mind_if_match() {
     let id = || "a".parse().unwrap();
     folder.create("id: a\nprompt: one\nmodel: x:y\n").await.unwrap();
     let two = yaml::parse("prompt: two\n").unwrap();
-    let row = folder.jobs.replace(id(), two.clone(), Some(1), Author::Cli).await.unwrap();
+    let row = folder.jobs.replace(id(), two.clone(), Some(Version::Revision(1)), Author::Cli).await.unwrap();
     assert_eq!(row.revision, 2);
-    let stale = folder.jobs.replace(id(), two, Some(1), Author::Cli).await.unwrap_err();
+    let stale = folder.jobs.replace(id(), two, Some(Version::Revision(1)), Author::Cli).await.unwrap_err();
     assert!(matches!(stale, JobsError::Stale { wanted: 1, current: 2 }), "{stale}");
     let patch = json!({ "prompt": "three", "retry": { "max": 2 } });
-    assert_eq!(folder.jobs.patch(id(), patch, Some(2), Author::Api).await.unwrap().revision, 3);
+    assert_eq!(folder.jobs.patch(id(), patch, Some(Version::Revision(2)), Author::Api).await.unwrap().revision, 3);
     let patch = json!({ "retry": { "backoff": "5s" }, "model": null });
     folder.jobs.patch(id(), patch, None, Author::Api).await.unwrap();
     let spec: JobSpec = serde_json::from_str(&folder.row("a").await.spec).unwrap();

@@ -1,6 +1,6 @@
 //! Files: appended to or replaced, within the allowed roots and nowhere else.
 //!
-//! The check and the writing are one walk over open folders, none of which may be a link ([`beneath`]): an agent that
+//! The check and the writing are one walk over open folders, none of which may be a link (`beneath`): an agent that
 //! swaps a folder for a link between the two gains nothing.
 
 #[cfg(target_os = "linux")]

@@ -55,7 +55,7 @@ async fn every_refusal_says_what_to_do() {
         ("POST", "/jobs", &[("content-type", "application/yaml")], "name: x\nprompt: hello\nlimits: {memory: much}\n"),
         ("POST", "/jobs", &[("content-type", "application/yaml")], "name: x\npromt: hello\n"),
         ("POST", "/jobs?id=b", &[("content-type", "application/yaml")], "id: a\nagent: {command: ['true']}\n"),
-        ("POST", "/jobs?id=B", &[], r#"{"agent":{"command":["true"]}}"#),
+        ("POST", "/jobs?id=b", &[], r#"{"agent":{"command":["true"]}}"#),
         ("PUT", "/jobs/j", &[("content-type", "application/yaml")], "agent: {command: []}\n"),
         ("POST", &format!("/runs/{id}/events"), &[], ""),
         ("GET", &format!("/runs/{id}/events?follow=no"), &[], ""),
