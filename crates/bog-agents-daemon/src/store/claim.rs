@@ -121,12 +121,12 @@ fn select_ready() -> String {
 
 fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {
     let sql = format!(
-        "WITH may AS (SELECT head AS seq FROM loads WHERE head IS NOT NULL AND running = 0 \
-                      UNION ALL \
-                      SELECT min(p.seq) FROM runs p JOIN loads l ON l.job_uid = p.job_uid \
-                      WHERE p.state = 'queued' AND p.lane_max > 1 AND p.not_before <= ?1 AND l.running < p.lane_max \
-                      GROUP BY p.job_uid) \
-         {} WHERE r.seq IN (SELECT seq FROM may) AND r.not_before <= ?1 ORDER BY r.seq LIMIT ?2",
+        "WITH single AS (SELECT l.head AS seq FROM loads l JOIN runs h ON h.seq = l.head \
+                         WHERE l.head IS NOT NULL AND l.running = 0 AND h.not_before <= ?1 ORDER BY l.head LIMIT ?2), \
+              parallel AS (SELECT min(p.seq) AS seq FROM runs p JOIN loads l ON l.job_uid = p.job_uid \
+                           WHERE p.state = 'queued' AND p.lane_max > 1 AND p.not_before <= ?1 \
+                             AND l.running < p.lane_max GROUP BY p.job_uid) \
+         {} WHERE r.seq IN (SELECT seq FROM single UNION ALL SELECT seq FROM parallel) ORDER BY r.seq LIMIT ?2",
         select_ready()
     );
     read_ready(tx, &sql, params![ms(now), limit])

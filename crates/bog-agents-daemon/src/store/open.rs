@@ -12,14 +12,17 @@ const APPLICATION_ID: i32 = 0x626f_6731;
 /// Numbered, forward-only changes of the schema. Never edit one that has been released; add the next.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_ledger.sql")];
 
-/// Pages the writer keeps in memory, in KiB: the upper levels of every index it writes to.
-const WRITER_CACHE_KIB: i64 = 2048;
+/// Pages the writer keeps in memory at most, in KiB: with ten thousand jobs, all that a burst of their fires touches.
+const WRITER_CACHE_KIB: i64 = 8192;
+
+/// Pages in the log before they are folded into the database: so many that a burst does not pay for it.
+const LOG_PAGES: i64 = 4000;
 
 /// Pages each reader keeps in memory, in KiB. The system's own cache stands behind it.
 const READER_CACHE_KIB: i64 = 512;
 
 /// The log is cut to this many bytes once a long list that kept it from being used anew has ended.
-const MAX_IDLE_LOG: i64 = 8 << 20;
+const MAX_IDLE_LOG: i64 = 32 << 20;
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +115,7 @@ fn try_open(path: &Path) -> Result<Connection, Unfit> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG)?;
     connection.set_prepared_statement_cache_capacity(128);
     migrate(&connection)?;

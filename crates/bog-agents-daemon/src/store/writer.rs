@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Operations committed together at most: bounds how long the first waits for the last.
-const MAX_GROUP: usize = 128;
+const MAX_GROUP: usize = 256;
 
 /// Operations that may wait for the writer; further callers wait before they have promised anything.
 const MAX_WAITING: usize = 4096;
