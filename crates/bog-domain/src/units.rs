@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// A length of time written as text (`10s`, `1h 30m`, `250ms`) or as a number of seconds.
 ///
-/// The text form is jiff's "friendly" duration format, restricted to units of fixed length (no months or years).
+/// The text form is jiff's "friendly" duration format, restricted to units of fixed length (no months or years). A
+/// day is 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span(Duration);
 
@@ -34,7 +35,8 @@ impl FromStr for Span {
         if let Ok(seconds) = text.trim().parse::<f64>() {
             return Self::from_seconds(seconds).ok_or_else(hint);
         }
-        let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| hint())?;
+        let span: jiff::Span = text.trim().parse().map_err(|_| hint())?;
+        let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| hint())?;
         Duration::try_from(signed).map(Self).map_err(|_| format!("`{text}` is negative: durations begin at `0s`"))
     }
 }
@@ -183,6 +185,7 @@ mod tests {
         assert_eq!(span("30m"), Ok(Duration::from_secs(1800)));
         assert_eq!(span("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(span("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(span("7d"), Ok(Duration::from_secs(7 * 86400)));
         assert_eq!(span("2.5"), Ok(Duration::from_millis(2500)));
         for bad in ["", "soon", "-5s", "1 month"] {
             assert!(span(bad).is_err(), "{bad}");

@@ -127,10 +127,16 @@ impl Jobs {
             Err(error) => return Err(failed("read", &path, &error)),
         };
         if now.hash != *expected {
-            let message = format!(
-                "`{}` was changed by hand meanwhile: it is not overwritten; read the job again",
-                path.display()
-            );
+            let path = path.display();
+            let message = match row.invalid.as_deref().map(serde_json::from_str::<SpecError>) {
+                Some(Ok(wrong)) => format!(
+                    "`{path}` was edited by hand and is not valid ({wrong}): put it right first, for example with \
+                     `bog-agents-daemon job edit {id}`"
+                ),
+                Some(Err(_)) | None => {
+                    format!("`{path}` was changed by hand meanwhile: it is not overwritten; read the job again")
+                }
+            };
             return Err(JobsError::Conflict(message));
         }
         Ok(row)

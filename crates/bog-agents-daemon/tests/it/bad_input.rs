@@ -124,7 +124,7 @@ fn a_hand_edit_runs_at_once_and_a_removed_file_is_a_removed_job() {
     fs::remove_file(home.data().join("jobs/edited.yaml")).unwrap();
     let gone = || daemon.request("GET", "/jobs/edited", &[], None).unwrap();
     eventually("the job is gone", || gone().status == 404);
-    insta::assert_snapshot!(gone().json()["detail"].as_str().unwrap(), @"there is no job `edited`: `GET /jobs` lists those there are");
+    insta::assert_snapshot!(gone().json()["detail"].as_str().unwrap(), @"there is no job `edited`: `bog-agents-daemon job list` or `GET /jobs` shows those there are");
     assert_eq!(daemon.list("/runs?job=edited").len(), 1, "its history stays");
 }
 

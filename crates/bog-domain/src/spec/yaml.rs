@@ -44,8 +44,21 @@ pub fn from_json(value: serde_json::Value) -> Result<JobSpec, SpecError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." { String::new() } else { path };
-        SpecError::new(field, error.into_inner())
+        SpecError::new(field, in_plain_words(&error.into_inner().to_string()))
     })
+}
+
+/// What serde expected, without the names of Rust's types.
+fn in_plain_words(message: &str) -> String {
+    let Some((before, wanted)) = message.rsplit_once("expected ") else { return message.to_owned() };
+    let wanted = match wanted {
+        "f64" => "a number",
+        "u64" | "u32" | "u16" | "usize" => "a whole number that is not negative",
+        "a sequence" => "a list",
+        name if name.starts_with("struct ") || name.starts_with("internally tagged enum ") => "a mapping of fields",
+        other => other,
+    };
+    format!("{before}expected {wanted}")
 }
 
 /// Writes a job as a file's text. Reading it again gives the same job.
@@ -70,6 +83,11 @@ mod tests {
             "name: x\nname: y\n",
             "- x\n",
             "enabled: yes\n",
+            "max_runs: -1\n",
+            "limits: many\n",
+            "triggers: [cron]\n",
+            "env: LANG\n",
+            "triggers:\n  - {type: interval, seconds: soon}\n",
             "agent: {command: [true], acp: [x]}\n",
             "",
         ];

@@ -127,6 +127,12 @@ fn comments_and_layout_survive() {
     // A hand edit with a mistake is what the editor opens with, and can be put right there.
     home.job("hello", &two.replace("1800", "soon"));
     eventually("the mistake is seen", || cli(&home, &["job", "show", "hello"]).out.contains("line 6, column"));
+    let enabled = cli(&home, &["job", "enable", "hello"]);
+    assert_eq!(enabled.code, 5, "{enabled:?}");
+    assert!(
+        enabled.err.contains("is not valid (line 6, column") && enabled.err.contains("job edit hello"),
+        "{enabled:?}"
+    );
     let mended = cli_with(&home, &["job", "edit", "hello"], &[("VISUAL", "sed -i s/soon/900/")], "");
     assert_eq!(mended.code, 0, "{mended:?}");
     assert_eq!(file(), two.replace("1800", "900"));
