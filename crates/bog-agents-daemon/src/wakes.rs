@@ -2,7 +2,7 @@
 //! must happen is in the store, and a wake that is lost with the process costs nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 /// Wakes the workers: each registers its interest before it looks at the store, so no wake is slept through.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Wakes {
     pub dispatcher: Notify,
     /// The outbox: a delivery may be due.
     pub outbox: Notify,
+    /// Held while due slots are written down: nothing is started before all of them are.
+    pub recording: Mutex<()>,
     draining: AtomicBool,
 }
 

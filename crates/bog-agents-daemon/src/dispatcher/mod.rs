@@ -160,6 +160,8 @@ impl Dispatcher {
         }
         // Those being claimed right now are still listed as ready: ask for as many more.
         let limit = u32::try_from(free + under_way).unwrap_or(u32::MAX);
+        // A thousand slots of one second are written down before the first of them takes the processor away from it.
+        drop(self.wakes.recording.lock().await);
         let (ready, next) = self.store.ready(clock::now(), limit).await?;
         if ready.is_empty() && under_way == 0 {
             // Nothing waits and nothing runs, so nothing stands in the way either.

@@ -283,8 +283,10 @@ fn counts(tx: &Connection) -> Result<Counts, StoreError> {
     let mut statement = tx.prepare_cached(sql)?;
     let deliveries = statement.query_map([], |row| Ok((super::rows::word(row, 0)?, row.get(1)?)))?;
     Ok(Counts {
-        jobs: one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL")?,
-        invalid_edits: one("SELECT count(*) FROM jobs WHERE deleted_at IS NULL AND invalid IS NOT NULL")?,
+        jobs: one("SELECT count(*) FROM jobs INDEXED BY jobs_live WHERE deleted_at IS NULL")?,
+        invalid_edits: one(
+            "SELECT count(*) FROM jobs INDEXED BY jobs_invalid WHERE invalid IS NOT NULL AND deleted_at IS NULL",
+        )?,
         queued: one("SELECT count(*) FROM runs WHERE state = 'queued' AND finished_at IS NULL")?,
         running: one("SELECT count(*) FROM runs WHERE state = 'running' AND finished_at IS NULL")?,
         deliveries: deliveries.collect::<Result<_, _>>()?,

@@ -114,6 +114,10 @@ impl Slots {
 
     /// Records these triggers' slots together, so that they share commits; one that fails does not hold up the others.
     async fn take_together(&self, due: Vec<(Option<Trigger>, DueTrigger)>, now: Timestamp) -> Result<(), StoreError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        let _recording = self.wakes.recording.lock().await;
         let taken = due.into_iter().map(|(trigger, due)| self.take(trigger, due, now));
         let mut taken: FuturesUnordered<_> = taken.collect();
         let mut failed = None;

@@ -24,6 +24,7 @@ CREATE TABLE jobs (
     deleted_at   INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX jobs_live ON jobs (id) WHERE deleted_at IS NULL;
+CREATE INDEX jobs_invalid ON jobs (id) WHERE invalid IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX jobs_id ON jobs (id);
 
 CREATE TABLE revisions (
