@@ -1,4 +1,4 @@
-//! `/jobs/{id}/explain`: why a job did or did not run, from the ledger. This gathers what is known; [`answer`] says it.
+//! `/jobs/{id}/explain`: why a job did or did not run, from the ledger. This gathers what is known; [`mod@answer`] says it.
 
 mod answer;
 mod words;
