@@ -199,7 +199,10 @@ fn draining_refuses_what_is_new_and_lets_the_rest_end() {
 fn overlap_queue_runs_one_after_the_other_in_order() {
     let home = home_of(&[("j", &format!("{HELD}overlap: queue\nmax_queued: 3\n"))]);
     let daemon = home.start();
-    let runs: Vec<String> = (0..4).map(|_| daemon.fire("j")).collect();
+    let first = daemon.fire("j");
+    daemon.run_when(&first, "running", |run| run["state"] == "running");
+    let waiting = (0..3).map(|_| daemon.fire("j"));
+    let runs: Vec<String> = std::iter::once(first).chain(waiting).collect();
     let refused = daemon.post("/jobs/j/run", None);
     assert_eq!(refused.status, 429, "{refused:?}");
     go(&home);
