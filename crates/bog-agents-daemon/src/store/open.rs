@@ -15,9 +15,6 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_ledger.sql")];
 /// Pages the writer keeps in memory at most, in KiB: with ten thousand jobs, all that a burst of their fires touches.
 const WRITER_CACHE_KIB: i64 = 8192;
 
-/// Pages in the log before they are folded into the database: so many that a burst does not pay for it.
-const LOG_PAGES: i64 = 4000;
-
 /// Pages each reader keeps in memory, in KiB. The system's own cache stands behind it.
 const READER_CACHE_KIB: i64 = 512;
 
@@ -117,7 +114,8 @@ fn try_open(path: &Path) -> Result<Connection, Unfit> {
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     // What a savepoint would undo is kept in memory: by default it goes to a temporary file from 64 KiB on.
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+    // The writer thread folds the log in, when nobody waits.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", MAX_IDLE_LOG)?;
     connection.set_prepared_statement_cache_capacity(128);
     migrate(&connection)?;

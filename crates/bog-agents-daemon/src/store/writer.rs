@@ -13,6 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 /// Operations committed together at most: bounds how long the first waits for the last.
 const MAX_GROUP: usize = 256;
 
+/// Operations after which the log is folded into the database once nothing waits, and after which it is in any case.
+const FOLD_AT_REST: usize = 200;
+const FOLD_AT_LAST: usize = 10_000;
+
 /// Operations that may wait for the writer; further callers wait before they have promised anything.
 const MAX_WAITING: usize = 4096;
 
@@ -69,6 +73,7 @@ impl Writer {
 }
 
 fn write_all(mut connection: Connection, mut inbox: mpsc::Receiver<Operation>, on_commit: &OnCommit) {
+    let mut unfolded = 0;
     while let Some(first) = inbox.blocking_recv() {
         let begun = Instant::now();
         let mut answers = Vec::new();
@@ -76,9 +81,24 @@ fn write_all(mut connection: Connection, mut inbox: mpsc::Receiver<Operation>, o
         if committed.is_ok() {
             on_commit(begun.elapsed(), answers.len());
         }
+        unfolded += answers.len();
         for answer in answers {
             answer(committed.clone());
         }
+        if unfolded >= FOLD_AT_LAST || unfolded >= FOLD_AT_REST && inbox.is_empty() {
+            fold(&connection);
+            unfolded = 0;
+        }
+    }
+}
+
+/// Folds the log into the database (`PRAGMA wal_checkpoint`). SQLite would do it by itself within a commit that somebody
+/// waits for; this way a burst is over before it is paid for.
+fn fold(connection: &Connection) {
+    let folded = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    if let Err(error) = folded {
+        // The log stays as it is and what is in it counts; the next time may go better.
+        tracing::debug!(%error, "the database's log cannot be folded in for now");
     }
 }
 

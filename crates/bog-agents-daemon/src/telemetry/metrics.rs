@@ -60,6 +60,12 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// Upper bounds in seconds, finest around what the scheduler promises: 50 ms.
+const LATE_BUCKETS: [f64; 20] = [
+    0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05, 0.06, 0.075, 0.1, 0.25, 1.0, 5.0,
+    60.0, 3600.0,
+];
+
 impl Metrics {
     /// Metrics that begin at zero.
     #[must_use]
@@ -72,7 +78,7 @@ impl Metrics {
             deliveries: Labelled::default(),
             commit: fast(),
             operations: Counter::default(),
-            late: fast(),
+            late: Histogram::new(LATE_BUCKETS),
             start: fast(),
             gauges: Gauges::default(),
             encoding: Arc::default(),
