@@ -47,12 +47,18 @@ pub fn roll() -> f64 {
 /// Sleeps until the wall clock shows `deadline`, or is set, or wakes from suspend: the caller looks again either way.
 /// `None` sleeps until the clock is set.
 pub async fn sleep_until(deadline: Option<Timestamp>) {
+    sleep_after(now(), deadline).await;
+}
+
+/// As [`sleep_until`], for a caller that decided by a time it has `seen`: returns at once where the clock was set back
+/// since then. The timer is armed first and the clock looked at after, so that no step falls between the two.
+pub async fn sleep_after(seen: Timestamp, deadline: Option<Timestamp>) {
     #[cfg(feature = "failpoints")]
-    if injected::sleep_until(deadline).await {
+    if injected::sleep_after(seen, deadline).await {
         return;
     }
     #[cfg(target_os = "linux")]
-    match timerfd::sleep_until(deadline).await {
+    match timerfd::sleep_after(seen, deadline).await {
         Ok(()) => return,
         Err(error) => tracing::warn!(%error, "no wall-clock timer: looking at the clock every 15 s instead"),
     }

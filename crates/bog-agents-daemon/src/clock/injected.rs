@@ -14,9 +14,13 @@ pub(super) fn shift() -> Option<SignedDuration> {
     read().map(SignedDuration::from_millis)
 }
 
-/// Sleeps until the injected clock shows the deadline or is set; `false` at once where the clock is the real one.
-pub(super) async fn sleep_until(deadline: Option<Timestamp>) -> bool {
+/// Sleeps until the injected clock shows the deadline or is set, also if it was set back since `seen`; `false` at once
+/// where the clock is the real one.
+pub(super) async fn sleep_after(seen: Timestamp, deadline: Option<Timestamp>) -> bool {
     let Some(begun) = read() else { return false };
+    if super::now() < seen {
+        return true;
+    }
     while read() == Some(begun) && deadline.is_none_or(|deadline| super::now() < deadline) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 /// Far enough away to stand for "never": the timer must be armed to notice that the clock was set.
 const NEVER_SECONDS: i64 = 1 << 40;
 
-pub(super) async fn sleep_until(deadline: Option<Timestamp>) -> io::Result<()> {
+pub(super) async fn sleep_after(seen: Timestamp, deadline: Option<Timestamp>) -> io::Result<()> {
     let timer = TimerFd::new(ClockId::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
     let at = deadline.map_or(TimeSpec::new(NEVER_SECONDS, 0), |deadline| {
         // A deadline of zero would disarm the timer; one in the past fires at once.
@@ -21,6 +21,9 @@ pub(super) async fn sleep_until(deadline: Option<Timestamp>) -> io::Result<()> {
     });
     let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
     timer.set(Expiration::OneShot(at), flags)?;
+    if super::now() < seen {
+        return Ok(());
+    }
     let timer = watched(timer.into())?;
     let mut expirations = [0; 8];
     loop {

@@ -60,6 +60,7 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
     loop {
         // Interest is registered before the store is asked, so that a change in between is not slept through.
         let changed = slots.wakes.slots.notified();
+        let seen = clock::now();
         let next = match slots.take_all(&mut ahead, &mut latest).await {
             Ok(next) => {
                 slots.problems.clear(REPORTER);
@@ -74,7 +75,7 @@ pub async fn run(slots: Slots, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = changed => {}
-            () = ahead.sleep_until(next, &slots) => {}
+            () = ahead.sleep_after(seen, next, &slots) => {}
         }
     }
 }

@@ -25,18 +25,19 @@ impl Ahead {
         if self.at <= now { read } else { Vec::new() }
     }
 
-    /// Sleeps until the next slot and reads its triggers on the way. Returns early where the clock is set.
-    pub(super) async fn sleep_until(&mut self, next: Option<Timestamp>, slots: &Slots) {
-        let Some(next) = next else { return clock::sleep_until(None).await };
+    /// Sleeps until the next slot and reads its triggers on the way. Returns early where the clock is set, also if that
+    /// was since it was `seen`.
+    pub(super) async fn sleep_after(&mut self, seen: Timestamp, next: Option<Timestamp>, slots: &Slots) {
+        let Some(next) = next else { return clock::sleep_after(seen, None).await };
         let early = next - AHEAD;
         if clock::now() < early {
-            clock::sleep_until(Some(early)).await;
+            clock::sleep_after(seen, Some(early)).await;
             if clock::now() < early {
                 return;
             }
         }
         self.read(next, slots).await;
-        clock::sleep_until(Some(next)).await;
+        clock::sleep_after(seen, Some(next)).await;
     }
 
     async fn read(&mut self, next: Timestamp, slots: &Slots) {
