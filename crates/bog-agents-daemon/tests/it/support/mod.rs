@@ -59,9 +59,11 @@ impl Home {
         self.path().join("data")
     }
 
-    /// Writes a job file by hand.
-    pub fn job(&self, id: &str, yaml: &str) {
-        std::fs::write(self.data().join(format!("jobs/{id}.yaml")), yaml).unwrap();
+    /// Writes a job file by hand, as editors do: whole, by one rename, so that no half of it is ever seen.
+    pub fn job(&self, id: &str, text: impl AsRef<[u8]>) {
+        let aside = self.data().join(format!("jobs/.{id}.aside"));
+        std::fs::write(&aside, text).unwrap();
+        std::fs::rename(&aside, self.data().join(format!("jobs/{id}.yaml"))).unwrap();
     }
 
     /// The program with this home, and nothing else of the environment that matters to it.
