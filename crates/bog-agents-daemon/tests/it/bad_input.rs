@@ -74,7 +74,7 @@ fn an_invalid_edit_leaves_the_last_good_revision_running() {
     let daemon = home.start();
     let mut said = Vec::new();
     for (what, bytes) in bad_jobs() {
-        home.job("edited", bytes);
+        home.job("edited", &bytes);
         let job = job_when(&daemon, |job| job["state"]["invalid_edit"].is_string());
         assert_eq!(job["revision"], 1, "{what}");
         said.push(format!("{what}: {}", home.plain(job["state"]["invalid_edit"].as_str().unwrap())));

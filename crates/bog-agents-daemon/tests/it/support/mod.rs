@@ -60,7 +60,7 @@ impl Home {
     }
 
     /// Writes a job file by hand, as editors do: whole, by one rename, so that no half of it is ever seen.
-    pub fn job(&self, id: &str, text: impl AsRef<[u8]>) {
+    pub fn job(&self, id: &str, text: &(impl AsRef<[u8]> + ?Sized)) {
         let aside = self.data().join(format!("jobs/.{id}.aside"));
         std::fs::write(&aside, text).unwrap();
         std::fs::rename(&aside, self.data().join(format!("jobs/{id}.yaml"))).unwrap();
