@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod outbox;
 pub mod outputs;
 pub mod runner;
+pub mod sandbox;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -92,7 +92,7 @@ impl Dispatcher {
         // A wish to cancel that came before there was a runner to tell.
         self.wakes.dispatcher.notify_one();
         match runner.wait().await {
-            runner::Ended::Outcome(record) => End::Recorded(Box::new(record)),
+            runner::Ended::Outcome(record) => End::Recorded(record),
             runner::Ended::NeverBegan => End::NeverBegan,
             runner::Ended::Lost { reason } => End::without_runner(Outcome::Interrupted, reason),
         }

@@ -3,6 +3,7 @@
 
 use super::Dispatcher;
 use crate::runner::handle as runner;
+use crate::sandbox::policy::Policy;
 use crate::store::{Ready, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
@@ -84,6 +85,9 @@ impl Dispatcher {
             mask_env: job.secrets.clone(),
             socket: runner::socket_path(ready.run.id, attempt)?,
             lease_until: None,
+            limits: runner::TreeLimits::default(),
+            sandbox: Policy::default(),
+            instance: String::new(),
         };
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;

@@ -62,7 +62,7 @@ impl Dispatcher {
                 runner::inspect(dir).await
             } else {
                 runner::read_outcome(dir).map(|outcome| match outcome {
-                    Some(record) => Found::Ended(record),
+                    Some(record) => Found::Ended(Box::new(record)),
                     None => Found::Lost { reason: "the machine was restarted".to_owned() },
                 })
             };
@@ -104,7 +104,7 @@ async fn take_over(dispatcher: Dispatcher, ready: Ready, entered: Entered) {
             tracing::info!(run.id = %claim.run, attempt = claim.attempt, "it lives: taken over");
             dispatcher.wait(runner, &entered).await
         }
-        Found::Ended(record) => End::Recorded(Box::new(record)),
+        Found::Ended(record) => End::Recorded(record),
         Found::NeverBegan => End::NeverBegan,
         Found::Lost { reason } => End::without_runner(Outcome::Interrupted, reason),
     };

@@ -72,6 +72,8 @@ impl Ending {
             started_at,
             finished_at,
             usage: usage(),
+            containment: None,
+            limit: None,
             output_truncated: false,
             output: String::new(),
         }

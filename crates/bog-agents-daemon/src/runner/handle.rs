@@ -6,7 +6,7 @@
 use super::RUNNER;
 pub use super::outcome::read_outcome;
 use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EVENT_FILE, EXIT_NO_SPACE, Reply, Request};
-pub use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
+pub use super::protocol::{AttemptSpec, OutcomeRecord, TreeLimits, VERSION};
 pub use super::recovery::{Found, inspect};
 use super::recovery::{Judged, judge, no_space};
 pub use super::tree::sweep;
@@ -37,7 +37,7 @@ const SOCKET_DIR_MAX_BYTES: usize = 50;
 #[derive(Debug)]
 pub enum Ended {
     /// The runner said how.
-    Outcome(OutcomeRecord),
+    Outcome(Box<OutcomeRecord>),
     /// It never began, and never will: that costs no retry.
     NeverBegan,
     /// The runner died without a word, or its folder is gone. No process of the attempt is left.
@@ -135,6 +135,7 @@ pub fn spawn_from(exe: &Path, dir: &Path, spec: &AttemptSpec, env: Vec<(OsString
         .env("BOG_RUN_ID", spec.run_id.to_string())
         .env("BOG_JOB_ID", spec.job_id.as_str())
         .env("BOG_ATTEMPT", spec.attempt.to_string())
+        .env("BOG_INSTANCE", &spec.instance)
         .env("BOG_EVENT_FILE", dir.join(EVENT_FILE))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -210,7 +211,7 @@ impl Runner {
                 Ok(Judged::Ended(record)) => return Ended::Outcome(record),
                 Ok(Judged::NeverBegan) => return Ended::NeverBegan,
                 Ok(Judged::Lost { .. }) if code == Some(EXIT_NO_SPACE.into()) => {
-                    return Ended::Outcome(no_space(&self.dir));
+                    return Ended::Outcome(Box::new(no_space(&self.dir)));
                 }
                 Ok(Judged::Lost { reason }) => return Ended::Lost { reason },
                 Err(error) if tries == JUDGE_TRIES => {

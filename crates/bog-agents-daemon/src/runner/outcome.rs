@@ -6,6 +6,7 @@
 //! what was written into it: what follows the output does not count, and a file of zeros holds no record.
 
 use super::protocol::{OUTCOME_FILE, OutcomeRecord, VERSION};
+use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ struct Header {
     started_at: Timestamp,
     finished_at: Timestamp,
     usage: Usage,
+    #[serde(default)]
+    containment: Option<Containment>,
+    #[serde(default)]
+    limit: Option<LimitHit>,
     output_truncated: bool,
     output_bytes: u64,
     /// Never written by serde: the digest is over what serde writes.
@@ -109,6 +114,8 @@ fn encode(record: &OutcomeRecord) -> io::Result<Vec<u8>> {
         started_at: record.started_at,
         finished_at: record.finished_at,
         usage: record.usage,
+        containment: record.containment.clone(),
+        limit: record.limit,
         output_truncated: record.output_truncated,
         output_bytes: record.output.len() as u64,
         sha256: String::new(),
@@ -159,6 +166,8 @@ fn decode(bytes: &[u8]) -> io::Result<Option<OutcomeRecord>> {
         started_at: header.started_at,
         finished_at: header.finished_at,
         usage: header.usage,
+        containment: header.containment,
+        limit: header.limit,
         output_truncated: header.output_truncated,
         output: String::from_utf8_lossy(output).into_owned(),
     }))
@@ -225,9 +234,9 @@ mod tests {
     #[test]
     fn a_newer_version_is_an_error_not_a_lost_outcome() {
         let error = decode(
-            b"{\"version\":2,\"sha3\":\"0000000000000000000000000000000000000000000000000000000000000000000000000\"}\n",
+            b"{\"version\":3,\"sha3\":\"0000000000000000000000000000000000000000000000000000000000000000000000000\"}\n",
         );
-        assert!(error.expect_err("refused").to_string().contains("has version 2, this binary reads up to 1"));
+        assert!(error.expect_err("refused").to_string().contains("has version 3, this binary reads up to 2"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Every shape carries a version. The binary that reads may be newer than the one that wrote: version N reads N-1.
 
+use crate::sandbox::policy::Policy;
+use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::ids::{JobId, RunId};
 use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The version this binary writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The attempt's description within its folder, written by the daemon.
 pub const ATTEMPT_FILE: &str = "attempt.json";
@@ -60,6 +62,33 @@ pub struct AttemptSpec {
     pub socket: PathBuf,
     /// Past this the runner ends itself; `None` on a single node.
     pub lease_until: Option<Timestamp>,
+    /// What the tree may consume besides time and output. Since version 2.
+    #[serde(default)]
+    pub limits: TreeLimits,
+    /// What the tree may touch. Since version 2.
+    #[serde(default)]
+    pub sandbox: Policy,
+    /// Which daemon it belongs to: the mark that its processes carry in `BOG_INSTANCE`. Since version 2.
+    #[serde(default)]
+    pub instance: String,
+}
+
+/// What an attempt's process tree may consume; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreeLimits {
+    /// Memory and swap of the whole tree, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// CPU rate of the whole tree, in thousandths of a core.
+    pub cpu_millis: Option<u64>,
+    /// CPU time of the whole tree, in milliseconds.
+    pub cpu_time_ms: Option<u64>,
+    /// Processes and threads at the same time.
+    pub pids: Option<u32>,
+    /// Files that one process may have open.
+    pub open_files: Option<u32>,
+    /// Bytes in the run's folder.
+    pub disk_bytes: Option<u64>,
 }
 
 /// Why `attempt.json` could not be used.
@@ -154,6 +183,10 @@ pub struct OutcomeRecord {
     pub finished_at: Timestamp,
     /// What it consumed.
     pub usage: Usage,
+    /// What it was held by; `None` where the agent was not started, and in records of version 1.
+    pub containment: Option<Containment>,
+    /// The limit that ended it.
+    pub limit: Option<LimitHit>,
     /// Whether the agent said more than `output` holds.
     pub output_truncated: bool,
     /// Its standard output, as text, secrets masked.
@@ -173,6 +206,8 @@ impl OutcomeRecord {
             started_at: at,
             finished_at: at,
             usage: Usage::default(),
+            containment: None,
+            limit: None,
             output_truncated: false,
             output: String::new(),
         }
@@ -235,7 +270,7 @@ mod tests {
         let newer = SAMPLE.replace(r#""version":1"#, r#""version":9,"what_is_this":1"#);
         assert_eq!(
             error(&newer),
-            "`a.json` has version 9, this binary reads up to 1; start it with the newer bog-agents-daemon"
+            "`a.json` has version 9, this binary reads up to 2; start it with the newer bog-agents-daemon"
         );
         assert!(error(&SAMPLE[..40]).starts_with("`a.json` is damaged: EOF"));
         assert!(error(&SAMPLE.replace("epoch", "epic")).contains("unknown field `epic`"));

@@ -28,7 +28,7 @@ pub enum Found {
     /// Its runner lives: wait for it as for one's own.
     Live(Runner),
     /// It ended, and its runner said how.
-    Ended(OutcomeRecord),
+    Ended(Box<OutcomeRecord>),
     /// It never began, and never will.
     NeverBegan,
     /// Its runner died without a word, or its folder is gone. No process of it is left.
@@ -44,7 +44,7 @@ pub(super) enum Judged {
     /// The lock is held; the socket of whoever holds it, as far as it is known.
     Live(PathBuf),
     /// There is a valid outcome.
-    Ended(OutcomeRecord),
+    Ended(Box<OutcomeRecord>),
     /// There is no verdict but `void`.
     NeverBegan,
     /// There is no outcome and never will be.
@@ -111,10 +111,10 @@ fn settle(dir: &Path, spec: Option<&AttemptSpec>, _lock: &File) -> io::Result<Ju
         let _ = std::fs::remove_file(&spec.socket);
     }
     if let Some(record) = read_outcome(dir)? {
-        return Ok(Judged::Ended(record));
+        return Ok(Judged::Ended(Box::new(record)));
     }
     if verdict == NO_SPACE {
-        return Ok(Judged::Ended(no_space(dir)));
+        return Ok(Judged::Ended(Box::new(no_space(dir))));
     }
     let swept = sweep_attempt(dir, spec);
     let left = if swept > 0 { format!("; {swept} processes it left behind were ended") } else { String::new() };

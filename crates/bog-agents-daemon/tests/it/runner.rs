@@ -1,6 +1,7 @@
 //! Attempts on the real binary: how they end, and that nothing of them is left.
 
 use bog_agents_daemon::runner::handle::{self as runner, AttemptSpec, Ended, Found, OutcomeRecord, Runner};
+use bog_agents_daemon::sandbox::policy::Policy;
 use bog_agents_daemon::{clock, env};
 use bog_domain::event::{EventKind, RunEvent};
 use bog_domain::ids::RunId;
@@ -47,6 +48,9 @@ impl Attempt {
             mask_env: Vec::new(),
             socket: base.path().join("control"),
             lease_until: None,
+            limits: runner::TreeLimits::default(),
+            sandbox: Policy::default(),
+            instance: String::new(),
         };
         let path = env::var_os("PATH").expect("a PATH");
         Self { base, dir, spec, env: vec![("PATH".into(), path)] }
@@ -432,7 +436,7 @@ async fn secrets_are_masked_wherever_they_would_be_written() {
 
 #[tokio::test]
 async fn damaged_and_newer_descriptions_fail_the_start() {
-    for (text, expected) in [("{", "is damaged"), (r#"{"version":99}"#, "has version 99, this binary reads up to 1")] {
+    for (text, expected) in [("{", "is damaged"), (r#"{"version":99}"#, "has version 99, this binary reads up to 2")] {
         let attempt = Attempt::new(&["true"]);
         attempt.prepare();
         fs::write(attempt.dir.join("attempt.json"), text).expect("written");
