@@ -102,7 +102,7 @@ async fn take_over(dispatcher: Dispatcher, ready: Ready, entered: Entered) {
     let end = match dispatcher.found(&dir).await {
         Found::Live(runner) => {
             tracing::info!(run.id = %claim.run, attempt = claim.attempt, "it lives: taken over");
-            dispatcher.wait(runner, &entered).await
+            dispatcher.wait(*runner, &entered).await
         }
         Found::Ended(record) => End::Recorded(record),
         Found::NeverBegan => End::NeverBegan,

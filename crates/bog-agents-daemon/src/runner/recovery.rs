@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub enum Found {
     /// Its runner lives: wait for it as for one's own.
-    Live(Runner),
+    Live(Box<Runner>),
     /// It ended, and its runner said how.
     Ended(Box<OutcomeRecord>),
     /// It never began, and never will.
@@ -58,7 +58,7 @@ pub(super) enum Judged {
 /// Where the folder cannot be read or locked for now; nothing is settled then, and it is worth another try.
 pub async fn inspect(dir: &Path) -> io::Result<Found> {
     Ok(match judge(dir).await? {
-        Judged::Live(socket) => Found::Live(Runner::adopted(dir.to_owned(), socket)),
+        Judged::Live(socket) => Found::Live(Box::new(Runner::adopted(dir.to_owned(), socket))),
         Judged::Ended(record) => Found::Ended(record),
         Judged::NeverBegan => Found::NeverBegan,
         Judged::Lost { reason } => Found::Lost { reason },

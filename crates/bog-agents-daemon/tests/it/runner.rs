@@ -127,7 +127,7 @@ async fn ended(runner: Runner) -> Ended {
 
 fn outcome(ended: Ended) -> OutcomeRecord {
     match ended {
-        Ended::Outcome(record) => record,
+        Ended::Outcome(record) => *record,
         Ended::NeverBegan | Ended::Lost { .. } => panic!("no outcome: {ended:?}"),
     }
 }
@@ -344,7 +344,7 @@ async fn a_live_runner_is_adopted_with_and_without_its_socket() {
             panic!("live was expected")
         };
         let release = async { fs::write(attempt.path("go"), "").expect("written") };
-        let (ended, ()) = tokio::join!(ended(adopted), release);
+        let (ended, ()) = tokio::join!(ended(*adopted), release);
         assert_eq!(outcome(ended).output, "went\n", "with socket: {with_socket}");
     }
 }
