@@ -16,7 +16,8 @@ usage: cargo xtask COMMAND
   check                     format, lints, docs, licences, then everything of `test`; all that CI runs
   test                      install what tests need where that is possible, then run every test
   bench [--quick] [NAME...] print the speed table, measured, beside the limits of this disk and kernel;
-                            names: limits idle-memory idle-cpu start accept request-to-agent cron runs;
+                            names: limits idle-memory idle-cpu start accept request-to-agent containment
+                            cron runs;
                             BOG_BENCH_PROGRAM=FILE measures that daemon instead of building one";
 
 fn main() -> ExitCode {

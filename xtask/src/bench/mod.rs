@@ -3,6 +3,7 @@
 //! Timings never decide whether it passes: machines differ. It fails only where something could not be measured.
 
 mod accept;
+mod containment;
 mod cron;
 mod daemon;
 mod http;
@@ -59,12 +60,13 @@ impl Row {
 type Measure = fn(Effort, &limits::Limits) -> Result<Vec<Row>>;
 
 /// Every benchmark by name, in the order of the table.
-const BENCHES: [(&str, Measure); 7] = [
+const BENCHES: [(&str, Measure); 8] = [
     ("idle-memory", idle_memory::measure),
     ("idle-cpu", idle_cpu::measure),
     ("start", start::measure),
     ("accept", accept::measure),
     ("request-to-agent", request_to_agent::measure),
+    ("containment", containment::measure),
     ("cron", cron::measure),
     ("runs", runs::measure),
 ];

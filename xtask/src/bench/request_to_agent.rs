@@ -20,16 +20,29 @@ pub fn measure(effort: Effort, _: &Limits) -> Result<Vec<Row>> {
     let mut client = daemon.connect()?;
     // The first ones warm caches.
     for _ in 0..5 {
-        once(&mut client)?;
+        once(&mut client, "stamp")?;
     }
-    let samples: Vec<Duration> = (0..effort.pick(300, 50)).map(|_| once(&mut client)).collect::<Result<_>>()?;
+    let samples: Vec<Duration> =
+        (0..effort.pick(300, 50)).map(|_| Ok(once(&mut client, "stamp")?.begun)).collect::<Result<_>>()?;
     let samples = Samples::new(samples);
     let what = format!("last request byte to agent's first instruction, {} runs", samples.len());
     Ok(vec![Row::new(what, samples.p50_p99(), "p50 25 ms, p99 60 ms")])
 }
 
-fn once(client: &mut Client) -> Result<Duration> {
-    let accepted = client.post("/jobs/stamp/run")?;
+/// One run, as times from the last byte of its request.
+pub struct Once {
+    /// To the agent's first instruction.
+    pub begun: Duration,
+    /// To the end of its process tree, as the ledger has it: in whole milliseconds.
+    pub ended: Duration,
+}
+
+/// Fires a job whose agent is `stamp`, and waits for its end.
+///
+/// # Errors
+/// When it does not end well in time.
+pub fn once(client: &mut Client, job: &str) -> Result<Once> {
+    let accepted = client.post(&format!("/jobs/{job}/run"))?;
     let sent = accepted.sent_at.duration_since(UNIX_EPOCH)?;
     let answer = accepted.json(202)?;
     let run = answer["run_id"].as_str().context("the answer has no `run_id`")?.to_owned();
@@ -41,7 +54,11 @@ fn once(client: &mut Client) -> Result<Duration> {
         if run["state"] == "finished" {
             let output = run["output"].as_str().unwrap_or_default().trim();
             let begun: u64 = output.parse().with_context(|| format!("the run ended with {run}"))?;
-            return Ok(Duration::from_nanos(begun).saturating_sub(sent));
+            let finished = run["finished_at"].as_str().context("the run has no `finished_at`")?;
+            let finished: jiff::Timestamp = finished.parse()?;
+            let ended = Duration::try_from(finished.as_duration()).context("it ended before 1970")?;
+            let begun = Duration::from_nanos(begun).saturating_sub(sent);
+            return Ok(Once { begun, ended: ended.saturating_sub(sent) });
         }
         if Instant::now() > deadline {
             bail!("the run had not finished after 10 s: {run}");
