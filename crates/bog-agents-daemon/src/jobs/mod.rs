@@ -6,6 +6,7 @@
 mod change;
 mod edit;
 pub mod file;
+mod lost;
 mod reconcile;
 mod service;
 mod watch;

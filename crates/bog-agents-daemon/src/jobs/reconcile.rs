@@ -46,6 +46,25 @@ impl Jobs {
     /// # Errors
     /// When the folder cannot be read - then every job stays as it is - or the store cannot be written.
     pub async fn reconcile(&self) -> Result<Reconciled, JobsError> {
+        let (done, gone) = self.take_all().await?;
+        Ok(Reconciled { deleted: self.delete_lost(gone).await?, ..done })
+    }
+
+    /// Brings the store in line with these files.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn reconcile_some(&self, paths: HashSet<PathBuf>) -> Result<Reconciled, JobsError> {
+        if !self.inner.folder.exists() {
+            // The whole folder went away: that is no wish to delete these jobs.
+            return self.reconcile().await;
+        }
+        let (done, gone) = self.take_some(paths).await?;
+        Ok(Reconciled { deleted: self.delete_lost(gone).await?, ..done })
+    }
+
+    /// Takes over every file; the jobs whose files are gone are the rest.
+    async fn take_all(&self) -> Result<(Reconciled, Vec<JobId>), JobsError> {
         let _changing = self.inner.changing.lock().await;
         self.restore_lost_folder().await?;
         let known: HashMap<JobId, FileState> = self.inner.store.files().await?.into_iter().collect();
@@ -58,18 +77,11 @@ impl Jobs {
                     self.inner.folder.display()
                 ))
             })?;
-        self.apply(differences, gone, true).await
+        Ok((self.apply(differences, true).await?, gone))
     }
 
-    /// Brings the store in line with these files.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn reconcile_some(&self, paths: HashSet<PathBuf>) -> Result<Reconciled, JobsError> {
-        if !self.inner.folder.exists() {
-            // The whole folder went away: that is no wish to delete these jobs.
-            return self.reconcile().await;
-        }
+    /// Takes over these files; the jobs whose files are gone are the rest.
+    async fn take_some(&self, paths: HashSet<PathBuf>) -> Result<(Reconciled, Vec<JobId>), JobsError> {
         let _changing = self.inner.changing.lock().await;
         let (mut differences, mut gone) = (Vec::new(), Vec::new());
         for path in paths {
@@ -91,7 +103,7 @@ impl Jobs {
                 (Looked::Same, _) => {}
             }
         }
-        self.apply(differences, gone, false).await
+        Ok((self.apply(differences, false).await?, gone))
     }
 
     /// What is wrong with files that have no good revision to go on with.
@@ -101,30 +113,8 @@ impl Jobs {
         unusable.iter().map(|(path, why)| format!("`{}`: {why}", path.display())).collect()
     }
 
-    /// A folder that is gone altogether is an accident, not the wish to delete every job: it is written again.
-    async fn restore_lost_folder(&self) -> Result<(), JobsError> {
-        if self.inner.folder.exists() {
-            return Ok(());
-        }
-        let failed =
-            |error: io::Error| JobsError::Io(format!("cannot make `{}`: {error}", self.inner.folder.display()));
-        file::create_private_folder(&self.inner.folder).map_err(failed)?;
-        for (id, _) in self.inner.store.files().await? {
-            let Some(row) = self.inner.store.job(id.clone()).await? else { continue };
-            let spec: JobSpec = serde_json::from_str(&row.spec).map_err(|error| SpecError::new("", error))?;
-            let good = std::fs::read_to_string(file::path_of(&self.inner.good, id.as_str()));
-            let text = good
-                .ok()
-                .filter(|text| file::hash(text.as_bytes()) == row.hash)
-                .unwrap_or_else(|| yaml::to_yaml(&spec));
-            file::write_durably(&file::path_of(&self.inner.folder, id.as_str()), &text).map_err(failed)?;
-            tracing::warn!(job.id = %id, "the jobs folder was gone: the job's file was written again");
-        }
-        Ok(())
-    }
-
-    async fn apply(&self, differences: Vec<Difference>, gone: Vec<JobId>, all: bool) -> Result<Reconciled, JobsError> {
-        let mut done = Reconciled { deleted: gone.len(), ..Reconciled::default() };
+    async fn apply(&self, differences: Vec<Difference>, all: bool) -> Result<Reconciled, JobsError> {
+        let mut done = Reconciled::default();
         let (mut saves, mut touched) = (Vec::new(), Vec::new());
         if all {
             self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
@@ -152,20 +142,11 @@ impl Jobs {
         // Together, so that they share commits.
         try_join_all(touched).await?;
         self.save_all(saves).await?;
-        try_join_all(gone.into_iter().map(|id| self.delete_lost(id))).await?;
         if done != Reconciled::default() {
             self.inner.wakes.slots.notify_one();
             self.inner.wakes.dispatcher.notify_one();
         }
         Ok(done)
-    }
-
-    async fn delete_lost(&self, id: JobId) -> Result<(), JobsError> {
-        tracing::info!(job.id = %id, "its file is gone: the job is deleted");
-        self.inner.store.delete_job(id.clone(), clock::now()).await?;
-        // A copy that stayed behind would come back to life with the next invalid file of that name.
-        let _ = std::fs::remove_file(file::path_of(&self.inner.good, id.as_str()));
-        Ok(())
     }
 
     async fn save_all(&self, mut saves: Vec<(SaveJob, String)>) -> Result<(), JobsError> {

@@ -269,6 +269,29 @@ async fn a_folder_that_is_gone_is_written_again() {
     folder.close();
 }
 
+/// Whoever removes the folder removes the files in it first: looked at in the midst of that, they alone are gone.
+#[tokio::test]
+async fn a_folder_that_goes_file_by_file_is_written_again() {
+    let folder = Folder::new();
+    for id in ["a", "b"] {
+        folder.edit(id, GOOD);
+    }
+    folder.reconcile().await;
+    fs::remove_file(folder.path("a")).unwrap();
+    let the_rest = async {
+        fs::remove_file(folder.path("b")).unwrap();
+        fs::remove_dir(folder.folder()).unwrap();
+    };
+    // The first is polled first: it finds the folder there.
+    let (told, ()) = tokio::join!(folder.told_of("a.yaml"), the_rest);
+    assert_eq!(told, done(0, 0, 0));
+    for id in ["a", "b"] {
+        assert_eq!(fs::read_to_string(folder.path(id)).unwrap(), GOOD);
+        assert_eq!(folder.row(id).await.revision, 1);
+    }
+    folder.close();
+}
+
 #[tokio::test]
 async fn a_folder_that_is_no_folder_changes_nothing() {
     let folder = Folder::new();
