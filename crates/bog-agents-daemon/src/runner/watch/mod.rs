@@ -8,6 +8,7 @@ use super::control::ControlServer;
 use super::ending::{Cut, Ending};
 use super::events::EventLog;
 use super::protocol::{AttemptSpec, OutcomeRecord};
+use super::reap::{self, Exit, Reaped};
 use super::supervise::Held;
 use super::tree;
 use bog_domain::mask::Masker;
@@ -15,7 +16,6 @@ use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use phase::{Phase, now};
 use speech::Speech;
 use std::os::fd::AsFd;
@@ -36,7 +36,7 @@ pub struct Watch<'a> {
     speech: Speech,
     phase: Phase,
     /// How the agent's own process ended; its descendants may live on.
-    ended: Option<WaitStatus>,
+    ended: Option<Exit>,
     cut: Option<Cut>,
     /// Processes that could not be ended: they run as another user.
     left_alone: usize,
@@ -91,11 +91,11 @@ impl<'a> Watch<'a> {
     /// of every orphan of the tree, so "no children" means that the tree is empty.
     fn reap(&mut self) -> bool {
         loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => break,
-                Ok(status) if status.pid() == Some(self.agent.pid) => self.ended = Some(status),
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(_) => return true,
+            match reap::next() {
+                Reaped::Child(pid, exit) if pid == self.agent.pid => self.ended = Some(exit),
+                Reaped::Child(..) => {}
+                Reaped::NoneYet => break,
+                Reaped::NoChild => return true,
             }
         }
         if self.ended.is_some() && self.phase == Phase::Running {
@@ -182,7 +182,7 @@ impl<'a> Watch<'a> {
         let said = self.speech.drain();
         let ending = Ending {
             launch_error: self.agent.launch_error(),
-            status: self.ended,
+            exit: self.ended,
             cut: self.cut,
             left_alone: self.left_alone,
             stderr: said.stderr,

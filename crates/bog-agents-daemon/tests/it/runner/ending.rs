@@ -71,3 +71,25 @@ async fn a_moved_folder_keeps_the_reason() {
     let Found::Ended(record) = runner::inspect(&moved).await.expect("judged") else { panic!("ended was expected") };
     assert_eq!((record.outcome, record.error.as_deref()), (Outcome::Interrupted, Some("folder missing")));
 }
+
+#[tokio::test]
+async fn a_signal_without_a_name_is_told_by_its_number_and_hides_nothing() {
+    // The first real-time signal: a child that ends by it must not make the rest of the tree look gone.
+    let script = "sh -c 'kill -34 $$' 2> /dev/null; echo it was $?; kill -34 $$";
+    let attempt = Attempt::shell(script);
+    let record = attempt.run().await;
+    assert_eq!((record.outcome, record.exit_code, record.signal), (Outcome::Failed, None, Some(34)));
+    assert_eq!(record.error.as_deref(), Some("ended by signal 34"));
+    assert_eq!(record.output, "it was 162\n");
+    assert_eq!(attempt.processes(), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn an_orphan_that_ends_by_a_nameless_signal_does_not_end_the_watch() {
+    // The orphan is the runner's own child.
+    let script = "(sh -c 'echo $$ > pid; kill -34 $$' &); until [ -s pid ]; do sleep 0.01; done
+        while kill -0 $(cat pid) 2> /dev/null; do sleep 0.01; done; echo went on";
+    let attempt = Attempt::shell(script);
+    let record = attempt.run().await;
+    assert_eq!((record.outcome, record.output.as_str()), (Outcome::Succeeded, "went on\n"));
+}
