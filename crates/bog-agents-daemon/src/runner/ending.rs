@@ -3,12 +3,12 @@
 use super::launch::LaunchError;
 use super::outcome::ERROR_MAX_BYTES;
 use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
+use super::reap::Exit;
 use bog_domain::mask::Masker;
 use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
-use nix::sys::wait::WaitStatus;
 use std::time::Duration;
 
 /// How much of standard error goes into an outcome's `error`, the reason before it aside.
@@ -29,7 +29,7 @@ pub struct Ending {
     /// Why the agent was not started at all.
     pub launch_error: Option<LaunchError>,
     /// How the agent's own process ended.
-    pub status: Option<WaitStatus>,
+    pub exit: Option<Exit>,
     /// What ended it from outside.
     pub cut: Option<Cut>,
     /// Processes that could not be ended, because they run as another user.
@@ -46,17 +46,11 @@ impl Ending {
             let error = error.explain(&spec.command[0], &spec.working_dir);
             return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(capped(error), started_at) };
         }
-        let (exit_code, signal) = match self.status {
-            Some(WaitStatus::Exited(_, code)) => (Some(code), None),
-            Some(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal)),
-            Some(_) | None => (None, None),
-        };
-        let (outcome, reason) = match (self.cut, exit_code, signal) {
-            (Some(cut), _, _) => cut.explain(spec),
-            (None, Some(0), _) => (Outcome::Succeeded, None),
-            (None, Some(code), _) => (Outcome::Failed, Some(format!("exit code {code}"))),
-            (None, None, Some(signal)) => (Outcome::Failed, Some(format!("ended by {signal}"))),
-            (None, None, None) => (Outcome::Failed, Some("ended in an unknown way".to_owned())),
+        let (outcome, reason) = match (self.cut, self.exit) {
+            (Some(cut), _) => cut.explain(spec),
+            (None, Some(Exit::Code(0))) => (Outcome::Succeeded, None),
+            (None, Some(exit)) => (Outcome::Failed, Some(exit.to_string())),
+            (None, None) => (Outcome::Failed, Some("ended in an unknown way".to_owned())),
         };
         let mut error = reason.map(|reason| with_tail(&masker.mask(&reason), &self.stderr));
         if self.left_alone > 0 {
@@ -66,8 +60,8 @@ impl Ending {
         OutcomeRecord {
             version: VERSION,
             outcome,
-            exit_code,
-            signal: signal.map(|signal| signal as i32),
+            exit_code: self.exit.and_then(Exit::code),
+            signal: self.exit.and_then(Exit::signal),
             error: error.map(capped),
             started_at,
             finished_at,

@@ -14,6 +14,7 @@ pub mod handle;
 mod launch;
 mod outcome;
 mod protocol;
+mod reap;
 mod recovery;
 mod supervise;
 mod tree;

@@ -1,0 +1,87 @@
+//! How far the end of a tree has come, and when its next step is due: TERM, then KILL again and again.
+//!
+//! The times are on a clock that nobody sets and that goes on during suspend.
+
+use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+
+/// How often the tree is struck again while it will not die.
+const STRIKE_EVERY: Duration = Duration::from_millis(50);
+/// After so long of striking, processes of another user are left alone.
+const STRIKE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing asks for an end.
+    Running,
+    /// TERM was sent; at `kill_at` comes KILL.
+    Terminating {
+        /// When.
+        kill_at: Duration,
+    },
+    /// KILL is sent again and again.
+    Killing {
+        /// When it was sent first.
+        since: Duration,
+        /// When it is sent next.
+        next: Duration,
+    },
+}
+
+impl Phase {
+    /// TERM was sent just now.
+    pub fn terminating(now: Duration, grace: Duration) -> Self {
+        Self::Terminating { kill_at: now.saturating_add(grace) }
+    }
+
+    /// When KILL is to be sent; `None` where it is not.
+    pub fn strike_at(self) -> Option<Duration> {
+        match self {
+            Self::Running => None,
+            Self::Terminating { kill_at } => Some(kill_at),
+            Self::Killing { next, .. } => Some(next),
+        }
+    }
+
+    /// KILL was sent just now.
+    pub fn struck(self, now: Duration) -> Self {
+        let since = match self {
+            Self::Running | Self::Terminating { .. } => now,
+            Self::Killing { since, .. } => since,
+        };
+        Self::Killing { since, next: now + STRIKE_EVERY }
+    }
+
+    /// Whether KILL was sent for so long that whatever may not be ended never will be.
+    pub fn is_hopeless(self, now: Duration) -> bool {
+        match self {
+            Self::Running | Self::Terminating { .. } => false,
+            Self::Killing { since, .. } => now > since + STRIKE_PATIENCE,
+        }
+    }
+}
+
+/// The time of this module.
+pub fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or_else(|_| Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kill_comes_after_the_grace_and_again_until_it_is_hopeless() {
+        let at = Duration::from_secs(10);
+        assert_eq!(Phase::Running.strike_at(), None);
+        let asked = Phase::terminating(at, Duration::from_secs(2));
+        assert_eq!(asked.strike_at(), Some(Duration::from_secs(12)));
+        let struck = asked.struck(Duration::from_secs(12));
+        assert_eq!(struck.strike_at(), Some(Duration::from_secs(12) + STRIKE_EVERY));
+        let again = struck.struck(Duration::from_secs(17));
+        assert!(!again.is_hopeless(Duration::from_secs(17)), "exactly the patience");
+        assert!(again.is_hopeless(Duration::from_millis(17_001)), "counted from the first KILL");
+        assert_eq!(Phase::terminating(at, Duration::MAX).strike_at(), Some(Duration::MAX));
+    }
+}

@@ -1,0 +1,135 @@
+//! One attempt on the real binary, in a folder of its own.
+
+use crate::support::PATIENCE;
+use bog_agents_daemon::runner::handle::{self as runner, AttemptSpec, Ended, OutcomeRecord, Runner};
+use bog_agents_daemon::sandbox::policy::Policy;
+use bog_agents_daemon::{clock, env};
+use bog_domain::event::{EventKind, RunEvent};
+use bog_domain::ids::RunId;
+use nix::unistd::Pid;
+use serde_json::json;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// One attempt in a folder of its own.
+pub struct Attempt {
+    base: TempDir,
+    pub dir: PathBuf,
+    pub spec: AttemptSpec,
+    pub env: Vec<(OsString, OsString)>,
+}
+
+impl Attempt {
+    pub fn new(command: &[&str]) -> Self {
+        let base = tempfile::tempdir().expect("a folder");
+        let run_id = RunId::new(clock::new_id());
+        let dir = base.path().join("runs").join(run_id.to_string()).join("1");
+        let spec = AttemptSpec {
+            version: 1,
+            run_id,
+            job_id: "brief".parse().expect("a job id"),
+            attempt: 1,
+            epoch: 1,
+            command: command.iter().map(|arg| (*arg).to_owned()).collect(),
+            stdin: None,
+            working_dir: base.path().to_owned(),
+            wall_clock_ms: 60_000,
+            grace_ms: 5_000,
+            output_bytes: 64 * 1024,
+            mask_env: Vec::new(),
+            socket: base.path().join("control"),
+            lease_until: None,
+            limits: runner::TreeLimits::default(),
+            sandbox: Policy::default(),
+            instance: String::new(),
+        };
+        let path = env::var_os("PATH").expect("a PATH");
+        Self { base, dir, spec, env: vec![("PATH".into(), path)] }
+    }
+
+    pub fn shell(script: &str) -> Self {
+        Self::new(&["sh", "-c", script])
+    }
+
+    pub fn prepare(&self) {
+        runner::prepare(&self.dir, &self.spec, &json!({ "kind": "manual" })).expect("a prepared folder");
+    }
+
+    pub fn spawn(&self) -> Runner {
+        self.prepare();
+        self.spawn_prepared()
+    }
+
+    pub fn spawn_prepared(&self) -> Runner {
+        let exe = Path::new(env!("CARGO_BIN_EXE_bog-agents-daemon"));
+        runner::spawn_from(exe, &self.dir, &self.spec, self.env.clone()).expect("a runner")
+    }
+
+    pub async fn run(&self) -> OutcomeRecord {
+        outcome(ended(self.spawn()).await)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.base.path().join(name)
+    }
+
+    pub fn events(&self) -> Vec<RunEvent> {
+        let text = fs::read_to_string(self.dir.join("events.jsonl")).expect("events");
+        text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+    }
+
+    pub fn said(&self, kind: EventKind) -> String {
+        let events = self.events();
+        events
+            .iter()
+            .filter(|event| event.kind == kind)
+            .map(|event| event.data["text"].as_str().expect("text"))
+            .collect()
+    }
+
+    /// The processes that carry this run's mark.
+    pub fn processes(&self) -> Vec<i32> {
+        let mark = format!("BOG_RUN_ID={}", self.spec.run_id);
+        let pids = fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+        })
+        .collect()
+    }
+
+    /// The runner among them.
+    pub fn runner_pid(&self) -> Pid {
+        let is_runner = |pid: &i32| {
+            fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with(b"bog-agents-daemon\0runner\0")
+        };
+        Pid::from_raw(self.processes().into_iter().find(is_runner).expect("a live runner"))
+    }
+
+    pub fn lock_is_held(&self) -> bool {
+        File::open(self.dir.join("lock")).is_ok_and(|lock| lock.try_lock_shared().is_err())
+    }
+}
+
+pub async fn ended(runner: Runner) -> Ended {
+    tokio::time::timeout(PATIENCE, runner.wait()).await.expect("the attempt ends")
+}
+
+pub fn outcome(ended: Ended) -> OutcomeRecord {
+    match ended {
+        Ended::Outcome(record) => *record,
+        Ended::NeverBegan | Ended::Lost { .. } => panic!("no outcome: {ended:?}"),
+    }
+}
+
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < give_up, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
