@@ -60,6 +60,21 @@ impl Provider {
         }
     }
 
+    /// Those of its credentials that are keys to its models and to nothing else.
+    ///
+    /// An agent whose provider is not known may have these; a whole cloud account's it may not.
+    #[must_use]
+    pub const fn model_keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Anthropic => &["ANTHROPIC_API_KEY"],
+            Self::OpenAi | Self::OpenAiResponses => &["OPENAI_API_KEY"],
+            Self::Bedrock => &["AWS_BEARER_TOKEN_BEDROCK"],
+            Self::Gemini => &["GEMINI_API_KEY"],
+            Self::Groq => &["GROQ_API_KEY"],
+            Self::Ollama => &["OLLAMA_HOST"],
+        }
+    }
+
     /// Whether `lookup`, normally the environment, holds what the provider needs. Empty values count as absent.
     pub fn is_configured(self, lookup: impl Fn(&str) -> Option<String>) -> bool {
         let is_set = |name: &&str| lookup(name).is_some_and(|value| !value.is_empty());
@@ -170,6 +185,14 @@ mod tests {
         for provider in Provider::ALL {
             let model = ModelRef { provider, model: "some-model:8b".to_owned() };
             assert_eq!(ModelRef::parse(&model.to_string()), Ok(model));
+        }
+    }
+
+    #[test]
+    fn a_model_key_is_one_of_the_credentials() {
+        for provider in Provider::ALL {
+            let credentials = provider.credentials().concat();
+            assert!(provider.model_keys().iter().all(|key| credentials.contains(key)), "{provider}");
         }
     }
 

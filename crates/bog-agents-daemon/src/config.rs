@@ -1,8 +1,10 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
-use bog_domain::job::{Defaults, Limits};
-use bog_domain::units::{ByteSize, Span};
-use serde::Deserialize;
+use bog_agent::providers::Provider;
+use bog_domain::job::{Ceilings, Defaults, GrantPath, Limits, ModelSecrets, Places, SandboxDefaults};
+use bog_domain::spec::{LimitsSpec, SandboxMode};
+use bog_domain::units::Span;
+use serde::{Deserialize, Deserializer, de};
 use std::path::{Path, PathBuf};
 
 /// How log lines look.
@@ -37,30 +39,48 @@ pub struct Config {
     /// How long finished runs, their folders and their fires are kept; everything for ever where left out.
     pub keep: Option<Span>,
     /// What a run may consume where its job does not say.
-    pub limits: LimitDefaults,
+    #[serde(deserialize_with = "limits")]
+    pub limits: Limits,
+    /// What no run may consume more of, whatever its job says.
+    #[serde(deserialize_with = "ceilings")]
+    pub ceilings: Ceilings,
+    /// What a run may touch.
+    pub sandbox: SandboxSettings,
 }
 
-/// What a run may consume where its job does not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a run may touch, whatever its job says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LimitDefaults {
-    /// How long an attempt may take.
-    pub wall_clock: Span,
-    /// Bytes of output that are kept.
-    pub output: ByteSize,
-    /// Time between TERM and KILL.
-    pub grace: Span,
+pub struct SandboxSettings {
+    /// How strict the sandbox of a job is that does not say.
+    pub mode: SandboxMode,
+    /// Folders and files that every job may read.
+    #[serde(deserialize_with = "paths")]
+    pub read: Vec<GrantPath>,
 }
 
-impl Default for LimitDefaults {
-    fn default() -> Self {
-        let limits = Limits::default();
-        Self {
-            wall_clock: Span::new(limits.wall_clock),
-            output: ByteSize::new(limits.output_bytes),
-            grace: Span::new(limits.grace),
-        }
-    }
+fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+    Limits::of_daemon(&LimitsSpec::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+fn ceilings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ceilings, D::Error> {
+    Ceilings::parse(&LimitsSpec::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// Paths that mean the same for every job.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<GrantPath>, D::Error> {
+    let parse = |text: String| match text.parse() {
+        Ok(GrantPath::WorkingDir(_)) => Err(format!(
+            "`{text}` is another folder for each job: write an absolute path, or one that begins with `~/`"
+        )),
+        Ok(path @ (GrantPath::Home(_) | GrantPath::Absolute(_))) => Ok(path),
+        Err(error) => Err(error),
+    };
+    Vec::<String>::deserialize(deserializer)?
+        .into_iter()
+        .map(parse)
+        .collect::<Result<_, _>>()
+        .map_err(de::Error::custom)
 }
 
 impl Default for Config {
@@ -74,7 +94,9 @@ impl Default for Config {
             output_roots: Vec::new(),
             shutdown_grace: Span::new(std::time::Duration::from_secs(5)),
             keep: None,
-            limits: LimitDefaults::default(),
+            limits: Limits::default(),
+            ceilings: Ceilings::default(),
+            sandbox: SandboxSettings::default(),
         }
     }
 }
@@ -127,17 +149,28 @@ impl Config {
         Ok(config)
     }
 
-    /// What jobs get where they say nothing.
+    /// What jobs get where they say nothing, and at most, for the daemon of a data folder.
     #[must_use]
-    pub fn defaults(&self) -> Defaults {
-        let limits = Limits {
-            wall_clock: self.limits.wall_clock.duration(),
-            output_bytes: self.limits.output.bytes(),
-            grace: self.limits.grace.duration(),
-        };
+    pub fn defaults(&self, data_dir: &Path) -> Defaults {
         let timezone = self.timezone.clone().unwrap_or_else(crate::clock::zone_name);
-        Defaults { timezone, limits }
+        let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+        let sandbox = SandboxDefaults {
+            mode: self.sandbox.mode,
+            read: self.sandbox.read.clone(),
+            model_secrets: model_secrets(),
+            places: Places { home: Some(crate::env::home_dir()), data_dir: Some(data_dir) },
+        };
+        Defaults { timezone, limits: self.limits, ceilings: self.ceilings, sandbox }
     }
+}
+
+/// Which variables hold the credentials of which model provider.
+fn model_secrets() -> ModelSecrets {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let by_provider =
+        Provider::ALL.map(|provider| (provider.as_str().to_owned(), owned(&provider.credentials().concat())));
+    let of_any = Provider::ALL.iter().flat_map(|provider| owned(provider.model_keys())).collect();
+    ModelSecrets { by_provider: by_provider.into(), of_any }
 }
 
 #[cfg(test)]
@@ -145,37 +178,44 @@ mod tests {
     use super::*;
 
     #[test]
+    fn jobs_get_what_is_configured() {
+        let text = "[limits]\nmemory = 33554432\ngrace = 5\ncpu = 2\n[ceilings]\npids = 100\nwall_clock = '5m'\n\
+                    [sandbox]\nmode = 'best_effort'\nread = ['/srv/tools', '~/bin']\n";
+        let defaults = Config::parse(text).unwrap().defaults(Path::new("/var/lib/bog"));
+        let spec = bog_domain::spec::yaml::parse("agent: {command: ['true']}\n").unwrap();
+        let job = bog_domain::job::Job::parse("j".parse().unwrap(), &spec, &defaults).unwrap();
+        assert_eq!(
+            (job.limits.memory_bytes, job.limits.grace.as_secs(), job.limits.cpu_millis),
+            (1 << 25, 5, Some(2000))
+        );
+        assert_eq!((job.limits.pids, job.limits.wall_clock.as_secs()), (100, 300));
+        assert_eq!(job.grant.mode, SandboxMode::BestEffort);
+        assert_eq!(job.grant.read.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/srv/tools", "~/bin"]);
+        assert_eq!(defaults.sandbox.places.data_dir.as_deref(), Some(Path::new("/var/lib/bog")));
+    }
+
+    #[test]
     fn reads_what_is_documented_and_refuses_the_rest() {
         let config =
             Config::parse("port = 0\ntimezone = 'Europe/Berlin'\nlog = 'json'\n[limits]\nwall_clock = '5m'\n").unwrap();
         assert_eq!((config.port, config.log), (0, LogFormat::Json));
-        assert_eq!(config.defaults().limits.wall_clock.as_secs(), 300);
+        assert_eq!(config.limits.wall_clock.as_secs(), 300);
         assert_eq!(Config::parse("").unwrap(), Config::default());
-        let errors: Vec<String> = ["prot = 1\n", "max_concurrent = 0\n", "timezone = 'Mars'\n", "port = 99999\n", "x"]
-            .map(|text| Config::parse(text).unwrap_err())
-            .to_vec();
-        insta::assert_snapshot!(errors.join("\n----\n"), @r"
-        TOML parse error at line 1, column 1
-          |
-        1 | prot = 1
-          | ^^^^
-        unknown field `prot`, expected one of `host`, `port`, `max_concurrent`, `timezone`, `log`, `output_roots`, `shutdown_grace`, `keep`, `limits`
-        ----
-        `max_concurrent` is 0: no job would ever run; at least 1
-        ----
-        `timezone`: `Mars` is not an IANA time zone, for example `Europe/Berlin`
-        ----
-        TOML parse error at line 1, column 8
-          |
-        1 | port = 99999
-          |        ^^^^^
-        invalid value: integer `99999`, expected u16
-        ----
-        TOML parse error at line 1, column 2
-          |
-        1 | x
-          |  ^
-        key with no value, expected `=`
-        ");
+        let errors: Vec<String> = [
+            "prot = 1\n",
+            "max_concurrent = 0\n",
+            "timezone = 'Mars'\n",
+            "port = 99999\n",
+            "x",
+            "[limits]\nmemory = '1MiB'\n",
+            "[limits]\ngrace = -1\n",
+            "[ceilings]\npids = 3\n",
+            "[sandbox]\nmode = 'off'\n",
+            "[sandbox]\nread = ['/srv', './x']\n",
+            "[sandbox]\nread = ['/srv/../x']\n",
+        ]
+        .map(|text| Config::parse(text).unwrap_err())
+        .to_vec();
+        insta::assert_snapshot!(errors.join("\n----\n"));
     }
 }

@@ -84,7 +84,8 @@ impl<'de> Deserialize<'de> for Span {
             }
 
             fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Span, E> {
-                Err(E::custom(format!("`{seconds}` is negative: durations begin at `0s`")))
+                let negative = |_| E::custom(format!("`{seconds}` is negative: durations begin at `0s`"));
+                u64::try_from(seconds).map_err(negative).and_then(|seconds| self.visit_u64(seconds))
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -170,6 +171,11 @@ impl<'de> Deserialize<'de> for ByteSize {
             fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<ByteSize, E> {
                 Ok(ByteSize(bytes))
             }
+
+            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
+                let negative = |_| E::custom(format!("`{bytes}` is negative: sizes begin at `0B`"));
+                u64::try_from(bytes).map(ByteSize).map_err(negative)
+            }
         }
         deserializer.deserialize_any(Visitor)
     }
@@ -194,6 +200,9 @@ mod tests {
             let again: Span = text.parse::<Span>().unwrap().to_string().parse().unwrap();
             assert_eq!(again, text.parse().unwrap());
         }
+        let signed = |seconds: i64| Span::deserialize(de::value::I64Deserializer::<de::value::Error>::new(seconds));
+        assert_eq!(signed(5).unwrap().duration(), Duration::from_secs(5));
+        assert!(signed(-5).is_err());
         assert_eq!(serde_json::from_str::<Span>("1.5").unwrap().duration(), Duration::from_millis(1500));
     }
 
@@ -206,6 +215,9 @@ mod tests {
         for bad in ["", "GiB", "1.5GiB", "-1", "99999999999GiB", "1 parsec"] {
             assert!(size(bad).is_err(), "{bad}");
         }
+        let signed = |bytes: i64| ByteSize::deserialize(de::value::I64Deserializer::<de::value::Error>::new(bytes));
+        assert_eq!(signed(5).unwrap().bytes(), 5);
+        assert!(signed(-5).is_err());
         assert_eq!(ByteSize::new(1 << 20).to_string(), "1MiB");
         assert_eq!(ByteSize::new(1025).to_string(), "1025B");
     }

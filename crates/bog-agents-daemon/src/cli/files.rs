@@ -34,7 +34,7 @@ impl JobFiles {
     /// # Errors
     /// When `config.toml` is not valid.
     pub fn of(data_dir: &Path) -> Result<Self, ConfigError> {
-        Ok(Self { folder: data_dir.join("jobs"), defaults: Config::load(data_dir)?.defaults() })
+        Ok(Self { folder: data_dir.join("jobs"), defaults: Config::load(data_dir)?.defaults(data_dir) })
     }
 
     /// The folder.

@@ -130,9 +130,10 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
     let epoch = store.begin_epoch(boot.clone()).await?;
     let wakes = Arc::new(Wakes::default());
     let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
-    let jobs = Jobs::new(store.clone(), Arc::clone(&wakes), &folder.path, config.defaults());
+    let defaults = config.defaults(&folder.path);
+    let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);
+    let jobs = Jobs::new(store.clone(), Arc::clone(&wakes), &folder.path, defaults);
     read_jobs(&jobs).await?;
-    let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), config.defaults().timezone);
     store.reschedule_all(basis, clock::now()).await?;
     let dispatcher = Dispatcher {
         store: store.clone(),

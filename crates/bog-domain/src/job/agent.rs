@@ -1,5 +1,6 @@
 //! Who does the work.
 
+use crate::containment::NetworkAccess;
 use crate::error::SpecError;
 use crate::run::OnInterrupt;
 use crate::spec::{AgentSpec, JobSpec};
@@ -47,6 +48,19 @@ impl Agent {
             Self::Builtin => OnInterrupt::Retry,
             Self::Preset(_) | Self::Command(_) | Self::Acp(_) => OnInterrupt::Fail,
         }
+    }
+
+    /// Whether it is an agent that talks to a model provider; a command line may be anything.
+    pub(super) const fn has_provider(&self) -> bool {
+        match self {
+            Self::Builtin | Self::Preset(_) | Self::Acp(_) => true,
+            Self::Command(_) => false,
+        }
+    }
+
+    /// What it reaches over the network where its job does not say.
+    pub(super) const fn default_network(&self) -> NetworkAccess {
+        if self.has_provider() { NetworkAccess::Provider } else { NetworkAccess::None }
     }
 
     /// The name shown to people.

@@ -1,12 +1,14 @@
 //! A valid job. [`JobSpec`] becomes [`Job`] here and nowhere else; nothing downstream checks again.
 
 mod agent;
+mod grant;
 mod limits;
 mod output;
 mod trigger;
 
 pub use agent::Agent;
-pub use limits::Limits;
+pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
+pub use limits::{Ceilings, Clamped, Limits};
 pub use output::Output;
 pub use trigger::{Timing, Trigger};
 
@@ -15,22 +17,27 @@ use crate::ids::JobId;
 use crate::overlap::Overlap;
 use crate::retry::RetryPolicy;
 use crate::run::OnInterrupt;
-use crate::spec::JobSpec;
+use crate::spec::{EventTrust, JobSpec};
 use crate::template::{Scope, Template};
 use std::time::Duration;
 
-/// What a job gets where it says nothing; from the daemon's configuration.
+/// What a job gets where it says nothing, and at most; from the daemon's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
     /// IANA zone of cron triggers.
     pub timezone: String,
     /// What a run may consume.
     pub limits: Limits,
+    /// What no run may consume more of, whatever its job says.
+    pub ceilings: Ceilings,
+    /// What a run may touch.
+    pub sandbox: SandboxDefaults,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { timezone: "UTC".to_owned(), limits: Limits::default() }
+        let (limits, ceilings, sandbox) = (Limits::default(), Ceilings::default(), SandboxDefaults::default());
+        Self { timezone: "UTC".to_owned(), limits, ceilings, sandbox }
     }
 }
 
@@ -69,8 +76,14 @@ pub struct Job {
     pub retry: RetryPolicy,
     /// What to do with an interrupted run.
     pub on_interrupt: OnInterrupt,
-    /// What a run may consume.
+    /// What a run may consume, the daemon's ceilings included.
     pub limits: Limits,
+    /// Where that is less than the job asks for.
+    pub clamped: Vec<Clamped>,
+    /// What a run may touch; [`Job::grant_at`] says what is left of it at a tier.
+    pub grant: Grant,
+    /// How far those are trusted who can cause its events.
+    pub event_trust: EventTrust,
     /// Names of environment variables passed to the agent.
     pub env: Vec<String>,
     /// Names of environment variables passed to the agent whose values are masked.
@@ -79,6 +92,10 @@ pub struct Job {
     pub max_runs: u64,
     /// Whether its triggers fire.
     pub enabled: bool,
+    /// The variables of its model provider.
+    model_secrets: Vec<String>,
+    /// What somebody should know of its grant, which depends on where the daemon is.
+    grant_warnings: Vec<String>,
 }
 
 impl Job {
@@ -102,7 +119,8 @@ impl Job {
         }
         let outputs = output::parse_all(spec, &Scope::output(kinds()))?;
         let manual_overlap = spec.overlap.unwrap_or(Overlap::Queue);
-        Ok(Self {
+        let (limits, clamped) = Limits::parse(spec, &defaults.limits, &defaults.ceilings)?;
+        let mut job = Self {
             name: spec.name.clone().unwrap_or_else(|| id.to_string()),
             prompt,
             model: spec.model.clone(),
@@ -112,7 +130,12 @@ impl Job {
             max_queued: at_least_one("max_queued", spec.max_queued, DEFAULT_MAX_QUEUED)?,
             retry: retry(spec),
             on_interrupt: spec.on_interrupt.unwrap_or(agent.default_on_interrupt()),
-            limits: Limits::parse(spec, &defaults.limits)?,
+            limits,
+            clamped,
+            grant: Grant::parse(spec, &agent, defaults)?,
+            event_trust: spec.trust.unwrap_or_default().event.unwrap_or_default(),
+            model_secrets: defaults.sandbox.model_secrets.of(spec.model.as_deref()).to_vec(),
+            grant_warnings: Vec::new(),
             env: env_names("env", &spec.env)?,
             secrets: env_names("secrets", &spec.secrets)?,
             max_runs: spec.max_runs.unwrap_or(0),
@@ -121,7 +144,9 @@ impl Job {
             agent,
             triggers,
             manual_overlap,
-        })
+        };
+        job.grant_warnings = job.grant_warnings(&defaults.sandbox.places);
+        Ok(job)
     }
 
     /// What may be provided later or is not served by this version: said at save, never an error.
@@ -130,7 +155,9 @@ impl Job {
         let agent = self.agent.warning();
         let triggers = self.triggers.iter().filter_map(Trigger::warning);
         let outputs = self.outputs.iter().filter_map(Output::warning);
-        agent.into_iter().chain(triggers).chain(outputs).collect()
+        let clamped = self.clamped.iter().map(ToString::to_string);
+        let grant = self.grant_warnings.iter().cloned();
+        agent.into_iter().chain(triggers).chain(outputs).chain(clamped).chain(grant).collect()
     }
 
     /// The trigger of an id.

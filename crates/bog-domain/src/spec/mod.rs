@@ -2,16 +2,20 @@
 //! out; nothing here is checked beyond its type. [`crate::job::Job`] is the checked form.
 
 mod agent;
+mod limits;
 pub mod locate;
 mod output;
+mod sandbox;
 mod trigger;
 pub mod yaml;
 
-pub use agent::{AgentSpec, Features, LimitsSpec, OnInterruptSpec, RetrySpec, SandboxSpec, ShellAccess};
+pub use agent::{AgentSpec, OnInterruptSpec, RetrySpec};
+pub use limits::{Features, LimitsSpec};
 pub use output::{
     DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec,
     SlackSpec, StdoutSpec, WebhookOutputSpec,
 };
+pub use sandbox::{EventTrust, SandboxFields, SandboxMode, SandboxSpec, ShellAccess, TrustSpec};
 pub use trigger::{
     CatchUpSpec, CronSpec, FileChangeSpec, GitPushSpec, GithubSpec, IntervalSpec, OwnWrites, TriggerSpec, WatchMode,
     WebhookScheme, WebhookSpec,
@@ -77,6 +81,9 @@ pub struct JobSpec {
     /// What a run may touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<SandboxSpec>,
+    /// How far those are trusted who can cause its events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustSpec>,
     /// Names of environment variables passed to the agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
