@@ -3,6 +3,8 @@
 //! The runner writes these into an attempt's outcome, the ledger keeps them, and the API and the CLI show them. They say
 //! what held, never what was merely asked for.
 
+mod words;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use utoipa::ToSchema;

@@ -4,6 +4,7 @@ use super::problem::ApiError;
 use super::wire;
 use crate::jobs::Jobs;
 use crate::store::{DeliveryRow, FireRow, JobRow, Receipt, RevisionRow, RunRow};
+use bog_domain::containment::Containment;
 use bog_domain::delivery::DeliveryState;
 use bog_domain::error::SpecError;
 use bog_domain::spec::JobSpec;
@@ -78,17 +79,25 @@ pub(super) fn run(row: RunRow, gave_up: Vec<(String, String)>) -> wire::Run {
         output_truncated: row.output_truncated,
         error: row.error,
         usage: row.usage,
+        limit: row.limit,
+        containment: None,
         dispatch_errors: dispatch_errors(gave_up),
         deliveries: Vec::new(),
     }
 }
 
-/// A run with all of its output and its deliveries.
-pub(super) fn whole_run(row: RunRow, output: Option<String>, deliveries: Vec<DeliveryRow>) -> wire::Run {
+/// A run with all of its output, what held it, and its deliveries.
+pub(super) fn whole_run(
+    row: RunRow,
+    output: Option<String>,
+    containment: Option<Containment>,
+    deliveries: Vec<DeliveryRow>,
+) -> wire::Run {
     let gave_up = deliveries.iter().filter(|delivery| delivery.state == DeliveryState::GaveUp);
     let gave_up = gave_up.map(|delivery| (delivery.target.clone(), delivery.error.clone().unwrap_or_default()));
     let mut run = run(row, gave_up.collect());
     run.output = output.unwrap_or(run.output);
+    run.containment = containment;
     run.deliveries = deliveries.into_iter().map(delivery).collect();
     run
 }

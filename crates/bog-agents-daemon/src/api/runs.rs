@@ -27,8 +27,9 @@ pub(super) async fn find(app: &App, id: &str) -> Result<RunRow, ApiError> {
 /// A run with everything that is known of it.
 pub(super) async fn whole(app: &App, row: RunRow) -> Result<Run, ApiError> {
     let output = app.store.output(row.id).await?;
+    let containment = app.store.containment(row.id).await?;
     let deliveries = app.store.deliveries(row.id).await?;
-    Ok(convert::whole_run(row, output, deliveries))
+    Ok(convert::whole_run(row, output, containment, deliveries))
 }
 
 /// Runs, newest first.
@@ -91,7 +92,7 @@ async fn page(app: &App, job: Option<JobId>, params: &Params) -> Result<List<Run
     Ok(List { items: page.items.into_iter().map(whole).collect(), next: page.next.map(cursor) })
 }
 
-/// A run, with all of its output and its deliveries.
+/// A run, with all of its output, what held it, and its deliveries.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", operation_id = "get_run", params(("id" = String, Path, description = "The run")),
     responses((status = 200, body = Run), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Run>, ApiError> {

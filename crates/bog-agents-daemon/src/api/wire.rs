@@ -1,6 +1,7 @@
 //! The shapes that travel: what the API answers and the client reads. Times are RFC 3339 in UTC, ids are strings, and an
 //! unknown input field is an error that names it. An old sample of each is checked in and must always load.
 
+use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::event::EventKind;
 use bog_domain::fire::{Cause, Disposition, Tier, TriggerKind};
 use bog_domain::run::{Outcome, RunState, Usage};
@@ -151,7 +152,7 @@ pub struct Fire {
     pub context: serde_json::Value,
 }
 
-/// A run. In lists `output` holds at most 4 KiB.
+/// A run. In lists `output` holds at most 4 KiB, and `containment` is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
@@ -199,6 +200,13 @@ pub struct Run {
     /// What it consumed.
     #[schema(value_type = Object)]
     pub usage: Usage,
+    /// The limit that ended its last attempt, where one did: with the outcome `limit_exceeded`, or while a further
+    /// attempt waits or runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitHit>,
+    /// What its last attempt that ended was held by; only where one run is asked for, and where its agent was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containment: Option<Containment>,
     /// Outputs that gave up: at most 20, the rest as one `(overflow)`.
     pub dispatch_errors: Vec<DispatchError>,
     /// Its deliveries; only where one run is asked for.

@@ -97,6 +97,9 @@ impl Dispatcher {
             output: record.output,
             output_truncated: record.output_truncated,
             usage: record.usage,
+            containment: record.containment,
+            // One that was reached while the attempt was ending for another reason did not end it.
+            limit: record.limit.filter(|_| record.outcome == Outcome::LimitExceeded),
             finished_at: clock::now(),
             then,
         }

@@ -1,6 +1,6 @@
 //! Claims: which runs may start, and the durable step that makes one ours before its process is started.
 
-use super::rows::{RUN_COLUMNS, RunRow, ms, optional_time};
+use super::rows::{RUN_COLUMN_COUNT, RUN_COLUMNS, RunRow, ms, optional_time};
 use super::{Store, StoreError};
 use bog_domain::ids::RunId;
 use jiff::Timestamp;
@@ -134,7 +134,8 @@ fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, Stor
 
 fn read_ready(tx: &Connection, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Ready>, StoreError> {
     let mut statement = tx.prepare_cached(sql)?;
-    let rows = statement.query_map(params, |row| Ok(Ready { run: RunRow::read(row)?, spec: row.get(25)? }))?;
+    let rows =
+        statement.query_map(params, |row| Ok(Ready { run: RunRow::read(row)?, spec: row.get(RUN_COLUMN_COUNT)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

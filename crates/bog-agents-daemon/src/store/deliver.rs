@@ -1,6 +1,8 @@
 //! Deliveries: which are due, and what came of an attempt.
 
-use super::rows::{DELIVERY_COLUMNS, DeliveryRow, RUN_COLUMNS, RunRow, ms, optional_time};
+use super::rows::{
+    DELIVERY_COLUMN_COUNT, DELIVERY_COLUMNS, DeliveryRow, RUN_COLUMN_COUNT, RUN_COLUMNS, RunRow, ms, optional_time,
+};
 use super::{Store, StoreError};
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::ids::{DeliveryId, RunId};
@@ -42,7 +44,11 @@ impl Store {
             );
             let mut statement = tx.prepare_cached(&sql)?;
             let rows = statement.query_map(params![ms(now), under_way, limit], |row| {
-                Ok(DueDelivery { delivery: DeliveryRow::read(row)?, run: RunRow::read_at(row, 14)?, spec: row.get(39)? })
+                Ok(DueDelivery {
+                    delivery: DeliveryRow::read(row)?,
+                    run: RunRow::read_at(row, DELIVERY_COLUMN_COUNT)?,
+                    spec: row.get(DELIVERY_COLUMN_COUNT + RUN_COLUMN_COUNT)?,
+                })
             })?;
             let due = rows.collect::<Result<_, _>>()?;
             let sql = "SELECT min(next_at) FROM deliveries WHERE next_at > ?1";

@@ -1,12 +1,13 @@
 //! The end of an attempt: its outcome and what follows from it, in one commit.
 
-use super::rows::ms;
+use super::rows::{ms, optional_document};
 use super::{Claim, OUTPUT_HEAD, Store, StoreError};
+use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::run::{Outcome, Usage};
 use bog_domain::spec::OutputSpec;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// How an attempt ended.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub struct AttemptEnd {
     pub output_truncated: bool,
     /// What it consumed.
     pub usage: Usage,
+    /// What it was held by; `None` where its agent was not started.
+    pub containment: Option<Containment>,
+    /// The limit that ended it, where its outcome is that it exceeded one.
+    pub limit: Option<LimitHit>,
     /// When it ended.
     pub finished_at: Timestamp,
     /// What follows.
@@ -82,6 +87,21 @@ impl Store {
         })
         .await
     }
+
+    /// What the last attempt of a run that ended was held by; `None` where no attempt has ended, its agent was not
+    /// started, or it was recorded before this was.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn containment(&self, run: RunId) -> Result<Option<Containment>, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT containment FROM attempts WHERE run_id = ?1 AND outcome IS NOT NULL \
+                       ORDER BY attempt DESC LIMIT 1";
+            let found = tx.prepare_cached(sql)?.query_row([run.to_string()], |row| optional_document(row, 0));
+            Ok(found.optional()?.flatten())
+        })
+        .await
+    }
 }
 
 fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
@@ -89,7 +109,8 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let id = end.claim.run.to_string();
-    let sql = "UPDATE attempts SET finished_at = ?3, outcome = ?4, exit_code = ?5, error = ?6 \
+    let sql = "UPDATE attempts SET finished_at = ?3, outcome = ?4, exit_code = ?5, error = ?6, containment = ?7, \
+                                   limit_hit = ?8 \
                WHERE run_id = ?1 AND attempt = ?2";
     tx.prepare_cached(sql)?.execute(params![
         id,
@@ -97,7 +118,9 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         ms(end.finished_at),
         end.outcome.as_str(),
         end.exit_code,
-        end.error
+        end.error,
+        end.containment.as_ref().map(serde_json::to_string).transpose()?,
+        limit_hit(end)?,
     ])?;
     // An earlier attempt may have said more.
     tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
@@ -123,7 +146,7 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     };
     let sql = "UPDATE runs SET state = ?4, not_before = coalesce(?5, not_before), finished_at = ?6, outcome = ?7, \
                                exit_code = ?8, error = ?9, output = ?10, output_bytes = ?11, output_truncated = ?12, \
-                               usage = ?13 \
+                               usage = ?13, limit_hit = ?14 \
                WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
     let changed = tx.prepare_cached(sql)?.execute(params![
         end.claim.run.to_string(),
@@ -139,8 +162,13 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         end.output.len(),
         end.output_truncated,
         serde_json::to_string(&end.usage)?,
+        limit_hit(end)?,
     ])?;
     Ok(changed == 1)
+}
+
+fn limit_hit(end: &AttemptEnd) -> Result<Option<String>, StoreError> {
+    Ok(end.limit.map(|limit| serde_json::to_string(&limit)).transpose()?)
 }
 
 /// Due at once, whatever the clock is set to before it is made.

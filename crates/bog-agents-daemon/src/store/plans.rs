@@ -161,11 +161,14 @@ async fn attempts(store: &Store) {
             output: "x".repeat(5000),
             output_truncated: false,
             usage: Usage::default(),
+            containment: None,
+            limit: None,
             finished_at: at(3),
             then,
         };
         assert!(store.finish(end).await.unwrap());
         store.output(run).await.unwrap();
+        store.containment(run).await.unwrap();
         store.cancel(run, "no".to_owned(), at(3)).await.unwrap();
     }
 }

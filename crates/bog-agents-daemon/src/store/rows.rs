@@ -1,5 +1,6 @@
 //! The rows as Rust values, and how they are read.
 
+use bog_domain::containment::LimitHit;
 use bog_domain::delivery::DeliveryState;
 use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{DeliveryId, FireId, JobId, JobUid, RunId, TriggerId};
@@ -147,6 +148,8 @@ pub struct RunRow {
     pub error: Option<String>,
     /// What it consumed.
     pub usage: Usage,
+    /// The limit that ended its last attempt.
+    pub limit: Option<LimitHit>,
 }
 
 /// A delivery.
@@ -197,11 +200,17 @@ pub(super) const FIRE_COLUMNS: &str = "seq, id, job_id, job_uid, trigger_id, kin
 /// Columns of [`RunRow`].
 pub(super) const RUN_COLUMNS: &str = "r.seq, r.id, r.job_uid, r.job_id, r.job_name, r.revision, r.fire_id, r.kind, \
      r.fires, r.state, r.attempt, r.max_attempts, r.epoch, r.not_before, r.queued_at, r.started_at, r.finished_at, \
-     r.cancel, r.outcome, r.exit_code, r.output, r.output_bytes, r.output_truncated, r.error, r.usage";
+     r.cancel, r.outcome, r.exit_code, r.output, r.output_bytes, r.output_truncated, r.error, r.usage, r.limit_hit";
+
+/// How many those are: what is selected after them begins at this column.
+pub(super) const RUN_COLUMN_COUNT: usize = 26;
 
 /// Columns of [`DeliveryRow`].
 pub(super) const DELIVERY_COLUMNS: &str = "seq, id, run_id, job_id, position, target, spec, state, attempts, intent, \
      error, receipt, created_at, updated_at";
+
+/// How many those are.
+pub(super) const DELIVERY_COLUMN_COUNT: usize = 14;
 
 impl JobRow {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -285,6 +294,7 @@ impl RunRow {
             output_truncated: row.get(c + 22)?,
             error: row.get(c + 23)?,
             usage: document(row, c + 24)?,
+            limit: optional_document(row, c + 25)?,
         })
     }
 }
@@ -359,6 +369,11 @@ fn from_word<T: DeserializeOwned>(column: usize, text: String) -> rusqlite::Resu
 fn document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unreadable(column, Type::Text, error))
+}
+
+pub(super) fn optional_document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable(column, Type::Text, error))).transpose()
 }
 
 fn unreadable(column: usize, kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

@@ -7,6 +7,7 @@ mod bad_input;
 mod chaos;
 mod cli;
 mod clock;
+mod contained;
 mod crash_windows;
 mod database;
 mod disk_full;

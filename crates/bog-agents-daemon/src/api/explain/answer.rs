@@ -271,11 +271,12 @@ fn ended(run: &RunRow) -> String {
     let took =
         run.started_at.zip(run.finished_at).map(|(from, to)| format!(" in {}", between(from, to))).unwrap_or_default();
     let error = run.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    let limit = run.limit.map(|limit| format!(": {limit}"));
     match run.outcome {
         Some(Outcome::Succeeded) => format!("succeeded{took}"),
         Some(Outcome::Failed) => format!("failed{took}{error}"),
         Some(Outcome::TimedOut) => format!("timed out{took}{error}"),
-        Some(Outcome::LimitExceeded) => format!("exceeded a limit{took}{error}"),
+        Some(Outcome::LimitExceeded) => format!("exceeded a limit{took}{}", limit.unwrap_or(error)),
         Some(Outcome::Cancelled) => format!("was cancelled{took}{error}"),
         Some(Outcome::Interrupted) => format!("was interrupted{took}{error}"),
         Some(Outcome::StartFailed) => format!("could not be started{error}"),

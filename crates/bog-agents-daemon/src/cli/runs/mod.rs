@@ -1,6 +1,7 @@
 //! `runs`: one file per verb.
 
 mod cancel;
+mod contained;
 mod events;
 pub mod follow;
 mod list;

@@ -4,12 +4,13 @@ use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::out::{Ink, fields};
 use super::super::when::local;
+use super::contained;
 use crate::api::wire::{Delivery, Run};
 use bog_domain::ids::RunId;
 use bog_domain::run::Usage;
 use bog_domain::units::ByteSize;
 
-/// Show a run: how it ended, what it consumed, where its result went
+/// Show a run: how it ended, what it consumed, what held it, where its result went
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The run
@@ -45,11 +46,13 @@ fn render(run: &Run, context: &Context) -> String {
     let deliveries: Vec<_> = run.deliveries.iter().map(delivery).collect();
     let job =
         if run.job_name == run.job_id { run.job_id.clone() } else { format!("{} ({})", run.job_id, run.job_name) };
+    let [limit_hit, sandbox, held, missing, limits] = contained::rows(run, paint);
     let head = fields(&[
         ("run", run.id.clone()),
         ("job", format!("{job}, revision {}", run.revision)),
         ("standing", super::standing_painted(run, paint)),
         ("error", run.error.as_ref().map(|error| paint.with(Ink::Bad, error)).unwrap_or_default()),
+        limit_hit,
         ("exit code", run.exit_code.map(|code| code.to_string()).unwrap_or_default()),
         ("trigger", format!("{} (fire {}){fires}", run.trigger, run.fire_id)),
         ("attempts", format!("{} of at most {}", run.attempt, run.max_attempts)),
@@ -57,6 +60,10 @@ fn render(run: &Run, context: &Context) -> String {
         ("started", time(run.started_at)),
         ("finished", finished.unwrap_or_default()),
         ("usage", usage(&run.usage)),
+        sandbox,
+        held,
+        missing,
+        limits,
         ("deliveries", deliveries.join("\n")),
         ("gave up", errors.join("\n")),
     ]);
@@ -107,6 +114,7 @@ mod tests {
             "started_at": "2026-11-23T08:00:01Z", "finished_at": "2026-11-23T08:01:06Z", "exit_code": 3,
             "output": "half\nof it\n", "output_truncated": true, "error": "exit code 3\nlast words",
             "usage": {"input_tokens": 100, "output_tokens": null, "cost_usd": 0.0123, "cpu_seconds": 1.234, "peak_memory_bytes": 5_300_000},
+            "limit": null, "containment": {"sandbox": "enforced", "network": "none", "held": ["pid_namespace", "seccomp"]},
             "dispatch_errors": [{"target": "slack:#x", "error": "no token"}],
             "deliveries": [
                 {"id": "1", "target": "log", "state": "delivered", "attempts": 1, "error": null, "receipt": null},

@@ -10,6 +10,9 @@ use bog_agents_daemon::jobs::Jobs;
 use bog_agents_daemon::store::{AttemptEnd, Claim, Ended, NewDelivery, Store};
 use bog_agents_daemon::telemetry::{Metrics, Problems};
 use bog_agents_daemon::wakes::Wakes;
+use bog_domain::containment::{
+    Confinement, Containment, Enforcer, LimitHeld, LimitKind, Mechanism, Missing, NetworkAccess,
+};
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::job::Defaults;
@@ -156,6 +159,8 @@ impl Api {
             output: output.to_owned(),
             output_truncated: false,
             usage: Usage { cpu_seconds: Some(0.5), ..Usage::default() },
+            containment: Some(contained()),
+            limit: None,
             finished_at: clock::now(),
             then: Ended::Finished(deliveries.clone()),
         };
@@ -164,6 +169,21 @@ impl Api {
             let after = AfterDelivery::GaveUp { error: "no space left".to_owned() };
             self.store.deliver(delivery.id, after, clock::now()).await.unwrap();
         }
+    }
+}
+
+/// What a run on a machine that has everything is held by.
+fn contained() -> Containment {
+    let held = [Mechanism::PidNamespace, Mechanism::Landlock, Mechanism::Seccomp];
+    let missing = Missing { mechanism: Mechanism::Cgroup, reason: "no subtree is delegated".to_owned() };
+    let limit = LimitHeld { limit: LimitKind::Memory, allowed: 2 << 30, by: Enforcer::Watchdog };
+    Containment {
+        sandbox: Confinement::Enforced,
+        network: NetworkAccess::None,
+        held: held.to_vec(),
+        missing: vec![missing],
+        landlock_abi: 7,
+        limits: vec![limit],
     }
 }
 

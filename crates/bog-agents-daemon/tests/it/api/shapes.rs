@@ -143,6 +143,7 @@ fn old_samples_of_every_shape_load() {
     loads::<wire::Job>("job.json");
     loads::<wire::List<wire::Run>>("runs.json");
     loads::<wire::Run>("run.json");
+    loads::<wire::Run>("run-contained.json");
     loads::<wire::Fire>("fire.json");
     loads::<wire::FireByHand>("fire-by-hand.json");
     loads::<wire::CancelRun>("cancel-run.json");

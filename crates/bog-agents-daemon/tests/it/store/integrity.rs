@@ -70,6 +70,22 @@ async fn every_rule_notices_what_breaks_it() {
             "a run that is not running has no open attempt",
             "UPDATE attempts SET finished_at = NULL WHERE finished_at IS NOT NULL",
         ),
+        (
+            "only an attempt that exceeded a limit names one",
+            "UPDATE attempts SET limit_hit = '{}' WHERE outcome = 'succeeded'",
+        ),
+        (
+            "only an attempt that exceeded a limit names one",
+            "UPDATE attempts SET limit_hit = '{}' WHERE outcome IS NULL",
+        ),
+        (
+            "a run's limit is that of its last attempt that ended",
+            "UPDATE runs SET limit_hit = '{}' WHERE state = 'queued'",
+        ),
+        (
+            "a run's limit is that of its last attempt that ended",
+            "UPDATE attempts SET limit_hit = '{}', outcome = 'limit_exceeded' WHERE outcome IS NOT NULL",
+        ),
         ("a job's load is what its runs say", "UPDATE loads SET queued = queued + 1"),
         ("a job's load is what its runs say", "UPDATE loads SET running = running + 1"),
         ("a job's load is what its runs say", "UPDATE loads SET head = NULL WHERE head IS NOT NULL"),

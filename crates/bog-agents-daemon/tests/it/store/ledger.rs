@@ -174,6 +174,8 @@ pub fn ended(claim: Claim, then: Ended) -> AttemptEnd {
         output: "said".to_owned(),
         output_truncated: false,
         usage: Usage::default(),
+        containment: None,
+        limit: None,
         finished_at: at(3),
         then,
     }

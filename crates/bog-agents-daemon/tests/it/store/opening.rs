@@ -2,7 +2,11 @@
 
 use super::ledger::{Ledger, at, by_hand};
 use crate::support::reexec;
-use bog_agents_daemon::store::{Accepted, FireFilter, OpenError, Opened, Store, check};
+use bog_agents_daemon::store::{Accepted, Claim, FireFilter, OpenError, Opened, Store, check};
+use bog_domain::containment::{
+    Confinement, Containment, Enforcer, LimitHeld, LimitHit, LimitKind, Mechanism, Missing, NetworkAccess,
+};
+use bog_domain::run::Outcome;
 use rusqlite::Connection;
 use std::ffi::OsString;
 use std::fs;
@@ -144,7 +148,7 @@ async fn a_newer_schema_is_refused_and_left_byte_for_byte() {
     fs::copy(&log, beside(&copy, "-wal")).unwrap();
     let before = (fs::read(&copy).unwrap(), fs::read(beside(&copy, "-wal")).unwrap());
     let error = open(&copy).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("was written by a newer version"), "{error}");
     assert!((fs::read(&copy).unwrap(), fs::read(beside(&copy, "-wal")).unwrap()) == before, "it was written to");
 }
@@ -216,31 +220,79 @@ async fn a_folder_that_cannot_be_written_to_is_said_and_nothing_is_set_aside() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-/// `samples/daemon-v1.db` was made by [`make_sample`] with the first released schema. It is never made anew: later
-/// versions must load it as it is. A new schema gets a new sample beside it.
-#[tokio::test]
-async fn an_old_database_loads() {
+/// A sample of an earlier schema, opened by this version. `samples/daemon-vN.db` was made by [`make_sample`] when N was
+/// the newest schema. It is never made anew: later versions must load it as it is. A new schema gets a new sample
+/// beside it.
+async fn loaded(sample: &str) -> Ledger {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/samples/daemon-v1.db"), folder.path().join("daemon.db"))
-        .unwrap();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/samples");
+    fs::copy(samples.join(sample), folder.path().join("daemon.db")).unwrap();
+    // As `doctor` sees it before this version has opened it, and after.
     assert_eq!(check(&folder.path().join("daemon.db")).unwrap(), []);
     let ledger = reopen(folder);
+    assert_eq!(check(&ledger.path()).unwrap(), []);
     let counts = ledger.store.counts().await.unwrap();
     assert_eq!((counts.jobs, counts.queued, counts.running, counts.invalid_edits), (1, 1, 1, 1));
     let jobs = ledger.store.jobs(None, 10).await.unwrap();
     assert_eq!((jobs[0].id.as_str(), jobs[0].revision), ("sample", 2));
+    assert_eq!(ledger.store.due_triggers(at(1000), 10).await.unwrap().len(), 1);
+    ledger
+}
+
+/// What a sample holds can be gone on with.
+async fn goes_on(ledger: Ledger) {
+    let (ready, _) = ledger.store.ready(at(1000), 10).await.unwrap();
+    assert!(ready.is_empty(), "one runs at a time");
+    let running = ledger.store.running().await.unwrap().remove(0).run;
+    let claim = Claim { run: running.id, attempt: running.attempt, epoch: running.epoch.unwrap() };
+    ledger.finish(claim).await;
+    let next = ledger.ready().await[0];
+    let claim = ledger.claim(next).await;
+    ledger.finish(claim).await;
+    let uid = running.job_uid;
+    ledger.accept(by_hand(uid)).await;
+    ledger.close();
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_loads() {
+    let ledger = loaded("daemon-v1.db").await;
     let runs = ledger.store.runs(Default::default(), None, 10).await.unwrap().items;
     assert_eq!(runs.len(), 3);
     assert_eq!(ledger.store.output(runs[2].id).await.unwrap().unwrap().len(), 5000);
     assert_eq!(ledger.store.deliveries(runs[2].id).await.unwrap().len(), 2);
     assert_eq!(ledger.store.fires(FireFilter::default(), None, 10).await.unwrap().items.len(), 4);
-    assert_eq!(ledger.store.due_triggers(at(1000), 10).await.unwrap().len(), 1);
-    // What it holds can be gone on with.
-    ledger.accept(by_hand(jobs[0].uid)).await;
-    ledger.close();
+    // Nobody wrote down what held it.
+    assert_eq!((runs[2].limit, ledger.store.containment(runs[2].id).await.unwrap()), (None, None));
+    goes_on(ledger).await;
 }
 
-/// How `samples/daemon-v1.db` was made: `BOG_TEST_ARGUMENT=PATH cargo test --test it make_sample`.
+#[tokio::test]
+async fn a_database_of_the_second_schema_loads() {
+    let ledger = loaded("daemon-v2.db").await;
+    let runs = ledger.store.runs(Default::default(), None, 10).await.unwrap().items;
+    assert_eq!(runs.len(), 3);
+    assert_eq!(ledger.store.deliveries(runs[2].id).await.unwrap().len(), 2);
+    let (limit, containment) = contained();
+    assert_eq!((runs[2].outcome, runs[2].limit), (Some(Outcome::LimitExceeded), Some(limit)));
+    assert_eq!(ledger.store.containment(runs[2].id).await.unwrap(), Some(containment));
+    goes_on(ledger).await;
+}
+
+fn contained() -> (LimitHit, Containment) {
+    let held = LimitHeld { limit: LimitKind::Memory, allowed: 1 << 30, by: Enforcer::Cgroup };
+    let containment = Containment {
+        sandbox: Confinement::Partial,
+        network: NetworkAccess::Provider,
+        held: vec![Mechanism::Cgroup, Mechanism::Landlock],
+        missing: vec![Missing { mechanism: Mechanism::Seccomp, reason: "the kernel has none".to_owned() }],
+        landlock_abi: 7,
+        limits: vec![held],
+    };
+    (LimitHit { limit: LimitKind::Memory, allowed: 1 << 30, peak: (1 << 30) + 4096 }, containment)
+}
+
+/// How a sample of the newest schema is made: `BOG_TEST_ARGUMENT=PATH cargo test --test it make_sample`.
 #[tokio::test]
 async fn make_sample() {
     use super::ledger::{deliveries, ended, job, slot};
@@ -251,7 +303,14 @@ async fn make_sample() {
     let uid = ledger.save(SaveJob { spec: r#"{"prompt":"y"}"#.to_owned(), ..job("sample") }).await;
     let run = ledger.fire(uid).await;
     let claim = ledger.claim(run).await;
-    let end = AttemptEnd { output: "x".repeat(5000), ..ended(claim, deliveries(2)) };
+    let (limit, containment) = contained();
+    let end = AttemptEnd {
+        output: "x".repeat(5000),
+        outcome: Outcome::LimitExceeded,
+        limit: Some(limit),
+        containment: Some(containment),
+        ..ended(claim, deliveries(2))
+    };
     assert!(ledger.store.finish(end).await.unwrap());
     let running = ledger.fire(uid).await;
     ledger.claim(running).await;

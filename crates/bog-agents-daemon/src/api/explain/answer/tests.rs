@@ -1,6 +1,7 @@
 //! One question a case; the answers are the snapshot.
 
 use super::*;
+use bog_domain::containment::{LimitHit, LimitKind};
 use bog_domain::fire::Cause;
 use bog_domain::ids::{FireId, JobUid, RunId};
 use bog_domain::run::Usage;
@@ -91,6 +92,7 @@ fn ran(due: &str, seen: &str, change: impl FnOnce(&mut RunRow)) -> Seen {
         output_truncated: false,
         error: None,
         usage: Usage::default(),
+        limit: None,
     };
     change(&mut run);
     seen.fire.run_id = Some(run.id);
@@ -136,6 +138,13 @@ fn what_was_recorded_is_told() {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
                 not_over(run, RunState::Queued);
                 (run.not_before, run.error) = (at("10:31:00"), Some("exit code 3".to_owned()));
+            })];
+        }),
+        asked("it exceeded a limit", |f| {
+            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
+                run.outcome = Some(Outcome::LimitExceeded);
+                run.error = Some("killed".to_owned());
+                run.limit = Some(LimitHit { limit: LimitKind::Memory, allowed: 2 << 30, peak: (2 << 30) + (1 << 28) });
             })];
         }),
         asked("it was made up for", |f| f.around = vec![ran("09:00:00", "11:03:00.5", |_| {})]),

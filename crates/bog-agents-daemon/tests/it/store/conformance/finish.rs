@@ -2,6 +2,7 @@
 
 use crate::store::ledger::{Ledger, at, deliveries, ended};
 use bog_agents_daemon::store::{AttemptEnd, Ended, OUTPUT_HEAD};
+use bog_domain::containment::{Containment, LimitHit, LimitKind, Mechanism, NetworkAccess};
 use bog_domain::run::{Outcome, RunState, Usage};
 
 #[tokio::test]
@@ -56,6 +57,42 @@ async fn a_retry_forgets_what_the_attempt_before_said() {
     ledger.finish(again).await;
     assert_eq!(ledger.store.output(run).await.unwrap().as_deref(), Some("said"));
     assert_eq!(ledger.run(run).await.started_at, Some(at(2)));
+    ledger.close();
+}
+
+#[tokio::test]
+async fn what_held_a_run_and_what_ended_it_is_that_of_its_last_attempt() {
+    let ledger = Ledger::new();
+    let a = ledger.job("a").await;
+    let run = ledger.fire(a).await;
+    assert_eq!(ledger.store.containment(run).await.unwrap(), None);
+    let limit = LimitHit { limit: LimitKind::Memory, allowed: 100, peak: 101 };
+    let first = Containment { network: NetworkAccess::Full, ..Containment::default() };
+    let claim = ledger.claim(run).await;
+    let end = AttemptEnd {
+        outcome: Outcome::LimitExceeded,
+        containment: Some(first.clone()),
+        limit: Some(limit),
+        ..ended(claim, Ended::Retry { not_before: at(0) })
+    };
+    assert!(ledger.store.finish(end.clone()).await.unwrap());
+    assert_eq!(ledger.run(run).await.limit, Some(limit));
+    assert_eq!(ledger.store.containment(run).await.unwrap(), Some(first.clone()));
+
+    // One that runs, and one that never began, say nothing of their own yet.
+    let never_began = ledger.claim(run).await;
+    assert_eq!(ledger.store.containment(run).await.unwrap(), Some(first.clone()));
+    assert!(ledger.store.void(never_began, at(0)).await.unwrap());
+    assert_eq!(ledger.store.containment(run).await.unwrap(), Some(first));
+
+    let second = Containment { held: vec![Mechanism::Landlock, Mechanism::Seccomp], ..Containment::default() };
+    let claim = ledger.claim(run).await;
+    let end = AttemptEnd { containment: Some(second.clone()), ..ended(claim, deliveries(0)) };
+    assert!(ledger.store.finish(end).await.unwrap());
+    assert_eq!(ledger.run(run).await.limit, None);
+    assert_eq!(ledger.store.containment(run).await.unwrap(), Some(second));
+    let listed = ledger.store.runs(Default::default(), None, 10).await.unwrap().items;
+    assert_eq!(listed[0].limit, None);
     ledger.close();
 }
 
