@@ -1,183 +1,274 @@
-//! Masking: known secrets are replaced in whatever an agent says, also where a secret is split over two reads.
+//! Masking: known secrets are replaced in whatever an agent says, also where a secret is split over two reads, and also
+//! where it was encoded on the way.
 //!
-//! It finds the exact bytes of a secret. It does not see through encodings: a secret that an agent prints as base64 is
-//! not found, and neither are its halves when it is printed in two lines.
+//! It finds a secret as it is; percent-encoded; escaped as in JSON; in hexadecimal, either case; and within base64 of
+//! either alphabet, at whatever offset it stands in what was encoded and wherever the lines are broken. It does not see
+//! through anything else: reversed, compressed, encrypted or cut into two halves a secret is not found.
 
+mod forms;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use stream::Masker;
+
+use forms::{At, Form};
+use std::borrow::Cow;
 use std::fmt;
+use zeroize::Zeroizing;
 
-/// Shorter values are left alone: masking them would tear ordinary words apart.
-pub const MIN_SECRET_BYTES: usize = 8;
+/// Values with fewer characters are left alone: masking them would tear ordinary words apart.
+pub const MIN_SECRET_CHARS: usize = 8;
 
-/// Replaces secrets by `[NAME]` in a stream of bytes.
-///
-/// Where several secrets begin at the same byte, the longest wins; after a match the search goes on behind it. The
-/// result does not depend on how the stream is cut into pieces.
-#[derive(Clone)]
-pub struct Masker {
-    /// Longest first.
-    secrets: Vec<Secret>,
-    /// Whether a secret begins with this byte: almost every byte of ordinary text is done with after this look.
-    begins: [bool; 256],
-    /// What may yet turn out to be the beginning of a secret.
-    held: Vec<u8>,
+/// How many bytes a form must have matched before it is followed any further, and the bits of a number that they take.
+const PREFIX_BYTES: usize = 3;
+const PREFIX_MASK: u32 = 0xff_ffff;
+
+/// The fewest bits of the filter, and how many there are for each prefix in it.
+const FILTER_MIN_BITS: usize = 1 << 16;
+const FILTER_BITS_EACH: usize = 16;
+const WORD: usize = u64::BITS as usize;
+
+/// How many bytes of a text may stand for one byte of a secret: `\u002f`, or two hexadecimal digits with their line breaks.
+pub const HELD_PER_BYTE: usize = 10;
+
+/// Whether a value is long enough to be masked.
+#[must_use]
+pub fn is_maskable(value: &[u8]) -> bool {
+    String::from_utf8_lossy(value).chars().nth(MIN_SECRET_CHARS - 1).is_some()
 }
 
-#[derive(Clone)]
+/// Known secrets, prepared to be found. Replaces them by `[NAME]`.
+///
+/// Where several begin at the same byte, the longest match wins; after a match the search goes on behind it.
+#[derive(Default)]
+pub struct Mask {
+    /// Longest first: of two that match the same bytes, the first is named.
+    secrets: Vec<Secret>,
+    /// The prefixes of all forms of all secrets, in order.
+    prefixes: Vec<(u32, Form)>,
+    /// A set bit for each of `prefixes` by its hash: almost every byte of ordinary text is done with after this look.
+    filter: Vec<u64>,
+    shift: u32,
+}
+
 struct Secret {
-    value: Vec<u8>,
+    value: Zeroizing<Vec<u8>>,
     replacement: Vec<u8>,
 }
 
 /// What is known of the text at one position.
-enum Here<'a> {
-    Secret(&'a Secret),
-    MaybeSecret,
+enum Here {
+    /// This secret, in so many bytes.
+    Secret(usize, usize),
+    /// Too little of the text is there to say.
+    Unclear(Option<Search>),
     Plain,
 }
 
-impl Masker {
-    /// Takes names and values; values shorter than [`MIN_SECRET_BYTES`] are left out.
+/// A search that began at one position, as far as it has come.
+#[derive(Clone, Default)]
+struct Search {
+    /// Where the forms that still match stand.
+    alive: Vec<(Form, At)>,
+    /// How many bytes it has looked at.
+    seen: usize,
+    /// The longest match so far: which secret, and its end.
+    best: Option<(usize, usize)>,
+}
+
+impl Mask {
+    /// Takes names and values; values that are not [`is_maskable`] are left out.
     #[must_use]
     pub fn new(secrets: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
-        let mut begins = [false; 256];
+        let secrets = secrets.into_iter().map(|(name, value)| (name, Zeroizing::new(value)));
         let mut kept: Vec<Secret> = secrets
-            .into_iter()
-            .filter(|(_, value)| value.len() >= MIN_SECRET_BYTES)
+            .filter(|(_, value)| is_maskable(value))
             .map(|(name, value)| Secret { value, replacement: format!("[{name}]").into_bytes() })
             .collect();
-        kept.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
-        for secret in &kept {
-            begins[usize::from(secret.value[0])] = true;
+        kept.sort_by(|one, other| {
+            let longest_first = other.value.len().cmp(&one.value.len());
+            longest_first.then_with(|| one.replacement.cmp(&other.replacement))
+        });
+        let mut prefixes = Vec::new();
+        for (index, secret) in kept.iter().enumerate() {
+            for form in Form::all_of(index) {
+                form.prefixes(&secret.value, PREFIX_BYTES, &mut |bytes| prefixes.push((prefix(bytes), form)));
+            }
         }
-        Self { secrets: kept, begins, held: Vec::new() }
-    }
-
-    /// Takes the next piece of the stream and returns what can be said of it so far; the rest is held back until the
-    /// next call, at most the length of the longest secret.
-    #[must_use]
-    pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
-        if self.secrets.is_empty() {
-            return piece.to_vec();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let bits = (prefixes.len() * FILTER_BITS_EACH).next_power_of_two().max(FILTER_MIN_BITS);
+        let shift = u32::BITS - bits.trailing_zeros();
+        let mut mask = Self { secrets: kept, prefixes, filter: vec![0; bits / WORD], shift };
+        for index in 0..mask.prefixes.len() {
+            let bit = mask.bit_of(mask.prefixes[index].0);
+            mask.filter[bit / WORD] |= 1 << (bit % WORD);
         }
-        self.held.extend_from_slice(piece);
-        self.scan(false)
+        mask
     }
 
-    /// Ends the stream and returns what was held back.
+    /// Whether there is nothing to be found.
     #[must_use]
-    pub fn finish(&mut self) -> Vec<u8> {
-        self.scan(true)
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
     }
 
-    /// Masks a whole text, apart from the stream.
+    /// Masks a whole text.
     #[must_use]
-    pub fn mask(&self, text: &str) -> String {
-        let mut whole = Self { held: text.as_bytes().to_vec(), ..self.clone() };
-        String::from_utf8_lossy(&whole.scan(true)).into_owned()
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.mask_bytes(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            // A secret that is no text can be found within a character.
+            Cow::Owned(masked) => Cow::Owned(String::from_utf8_lossy(&masked).into_owned()),
+        }
     }
 
-    fn scan(&mut self, ended: bool) -> Vec<u8> {
-        let held = std::mem::take(&mut self.held);
-        let mut said = Vec::with_capacity(held.len());
-        let mut at = 0;
-        while at < held.len() {
-            match self.look(&held[at..], ended) {
-                Here::Plain => {
-                    said.push(held[at]);
-                    at += 1;
+    /// Masks whole bytes; borrowed where there was nothing to mask.
+    #[must_use]
+    pub fn mask_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut said = Vec::new();
+        let mut search = None;
+        let end = self.scan(bytes, &mut search, true, &mut said);
+        if said.is_empty() && end == 0 {
+            return Cow::Borrowed(bytes);
+        }
+        said.extend_from_slice(&bytes[end..]);
+        Cow::Owned(said)
+    }
+
+    /// Says what is clear of `text`, in which `search` is under way from its first byte, and returns how far that was. Of
+    /// a text that has `ended` all the rest is plain; of any other it is unclear, and the search in it goes on later.
+    fn scan(&self, text: &[u8], search: &mut Option<Search>, ended: bool, said: &mut Vec<u8>) -> usize {
+        let (mut at, mut plain) = (0, 0);
+        loop {
+            let here = match search.take() {
+                Some(search) => self.follow(search, &text[at..], ended),
+                None => {
+                    at = self.next_candidate(text, at, ended);
+                    if at == text.len() {
+                        break;
+                    }
+                    self.look(&text[at..], ended)
                 }
-                Here::Secret(secret) => {
-                    said.extend_from_slice(&secret.replacement);
-                    at += secret.value.len();
+            };
+            match here {
+                Here::Plain => at += 1,
+                Here::Secret(secret, length) => {
+                    said.extend_from_slice(&text[plain..at]);
+                    said.extend_from_slice(&self.secrets[secret].replacement);
+                    at += length;
+                    plain = at;
                 }
-                Here::MaybeSecret => {
-                    self.held = held[at..].to_vec();
-                    break;
+                Here::Unclear(unclear) => {
+                    *search = unclear;
+                    said.extend_from_slice(&text[plain..at]);
+                    return at;
                 }
             }
         }
-        said
+        if ended {
+            return plain;
+        }
+        said.extend_from_slice(&text[plain..]);
+        text.len()
     }
 
-    fn look(&self, rest: &[u8], ended: bool) -> Here<'_> {
-        if !self.begins[usize::from(rest[0])] {
-            return Here::Plain;
+    /// The next position at which a secret may begin, or the text's end.
+    fn next_candidate(&self, text: &[u8], from: usize, ended: bool) -> usize {
+        if self.is_empty() {
+            return text.len();
         }
-        // Longest first: a longer secret that may yet be completed keeps a shorter one from matching too early.
-        for secret in &self.secrets {
-            if rest.starts_with(&secret.value) {
-                return Here::Secret(secret);
+        let mut rolling = prefix(&text[from..]) >> 8;
+        let thirds = text[from..].iter().skip(PREFIX_BYTES - 1);
+        let hit = thirds.zip(from..).find(|(byte, _)| {
+            rolling = rolling << 8 & PREFIX_MASK | u32::from(**byte);
+            self.may_begin(rolling)
+        });
+        match hit {
+            Some((_, at)) => at,
+            // What is left is too short for a secret, but may be the beginning of one.
+            None if ended => text.len(),
+            None => from.max(text.len().saturating_sub(PREFIX_BYTES - 1)),
+        }
+    }
+
+    /// What stands at the beginning of `rest`.
+    fn look(&self, rest: &[u8], ended: bool) -> Here {
+        if rest.len() < PREFIX_BYTES {
+            let unclear = !ended && !self.beginning_with(rest).is_empty();
+            return if unclear { Here::Unclear(None) } else { Here::Plain };
+        }
+        let found = self.beginning_with(&rest[..PREFIX_BYTES]);
+        let alive = found.iter().map(|(_, form)| (*form, form.begin())).collect();
+        self.follow(Search { alive, ..Search::default() }, rest, ended)
+    }
+
+    /// Goes on with a search in `rest`, which begins where the search began.
+    fn follow(&self, mut search: Search, rest: &[u8], ended: bool) -> Here {
+        let mut next = Vec::new();
+        for byte in &rest[search.seen..] {
+            if search.alive.is_empty() {
+                break;
             }
-            if !ended && secret.value.starts_with(rest) {
-                return Here::MaybeSecret;
+            search.seen += 1;
+            for (form, at) in search.alive.drain(..) {
+                form.advance(at, self.value(form), &mut |expected, then| {
+                    if expected == *byte && !next.contains(&(form, then)) {
+                        next.push((form, then));
+                    }
+                });
+            }
+            std::mem::swap(&mut search.alive, &mut next);
+            let whole = search.alive.iter().filter(|(form, at)| form.is_whole(*at, self.value(*form)));
+            // Both match the same bytes: the first of the secrets is named.
+            if let Some(secret) = whole.map(|(form, _)| form.secret()).min() {
+                search.best = Some((secret, search.seen));
             }
         }
-        Here::Plain
+        match search.best {
+            _ if !ended && !search.alive.is_empty() => Here::Unclear(Some(search)),
+            Some((secret, length)) => Here::Secret(secret, length),
+            None => Here::Plain,
+        }
+    }
+
+    fn value(&self, form: Form) -> &[u8] {
+        &self.secrets[form.secret()].value
+    }
+
+    /// The forms that begin with these bytes, at most [`PREFIX_BYTES`] of them.
+    fn beginning_with(&self, bytes: &[u8]) -> &[(u32, Form)] {
+        let padded = |with: u8| {
+            let mut whole = [with; PREFIX_BYTES];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            prefix(&whole)
+        };
+        let (lowest, highest) = (padded(0), padded(u8::MAX));
+        let from = self.prefixes.partition_point(|(prefix, _)| *prefix < lowest);
+        let to = self.prefixes.partition_point(|(prefix, _)| *prefix <= highest);
+        &self.prefixes[from..to]
+    }
+
+    /// Whether a form may begin so: never wrong where it says no.
+    fn may_begin(&self, prefix: u32) -> bool {
+        let bit = self.bit_of(prefix);
+        self.filter[bit / WORD] & (1 << (bit % WORD)) != 0
+    }
+
+    /// Multiplicative hashing (Knuth, The Art of Computer Programming, volume 3, 6.4).
+    fn bit_of(&self, prefix: u32) -> usize {
+        (prefix.wrapping_mul(0x9E37_79B1) >> self.shift) as usize
     }
 }
 
-impl fmt::Debug for Masker {
+/// The first [`PREFIX_BYTES`] bytes as a number, so that numbers are in the order of the bytes.
+fn prefix(bytes: &[u8]) -> u32 {
+    bytes.iter().take(PREFIX_BYTES).fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Masker").field("secrets", &self.secrets.len()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn masker(secrets: &[(&str, &str)]) -> Masker {
-        Masker::new(secrets.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())))
-    }
-
-    fn streamed(masker: &Masker, pieces: &[&[u8]]) -> String {
-        let mut masker = masker.clone();
-        let mut said: Vec<u8> = pieces.iter().flat_map(|piece| masker.push(piece)).collect();
-        said.extend(masker.finish());
-        String::from_utf8(said).expect("these tests use UTF-8")
-    }
-
-    #[test]
-    fn masks_whole_and_split_secrets() {
-        let masker = masker(&[("TOKEN", "hunter2hunter2")]);
-        assert_eq!(masker.mask("a hunter2hunter2 b"), "a [TOKEN] b");
-        assert_eq!(streamed(&masker, &[b"a hunter2", b"hun", b"ter2 b"]), "a [TOKEN] b");
-        assert_eq!(streamed(&masker, &[b"a hunter2", b"hun"]), "a hunter2hun");
-        assert_eq!(streamed(&masker, &[b"hunterhunter2hunter2"]), "hunter[TOKEN]");
-    }
-
-    #[test]
-    fn the_longest_secret_wins_even_when_it_arrives_late() {
-        let masker = masker(&[("SHORT", "abcdefgh"), ("LONG", "abcdefghijkl")]);
-        assert_eq!(streamed(&masker, &[b"abcdefgh", b"ijkl"]), "[LONG]");
-        assert_eq!(streamed(&masker, &[b"abcdefgh", b"ijk!"]), "[SHORT]ijk!");
-        assert_eq!(streamed(&masker, &[b"abcdefgh"]), "[SHORT]");
-    }
-
-    #[test]
-    fn short_values_are_left_alone() {
-        assert_eq!(masker(&[("PIN", "1234567"), ("NONE", "")]).mask("1234567"), "1234567");
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let mut masker = masker(&[("TOKEN", "hunter2hunter2")]);
-        let _ = masker.push(b"hunter2h");
-        assert_eq!(format!("{masker:?}"), "Masker { secrets: 1, .. }");
-    }
-
-    proptest! {
-        #[test]
-        fn how_the_stream_is_cut_does_not_matter(text in "[ab]{0,60}", cuts in proptest::collection::vec(0..61_usize, 0..8)) {
-            let masker = masker(&[("X", "abababab"), ("Y", "abababababaa"), ("Z", "bbbbbbbb")]);
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
-            cuts.extend([0, text.len()]);
-            cuts.sort_unstable();
-            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();
-            let masked = streamed(&masker, &pieces);
-            prop_assert_eq!(&masked, &masker.mask(&text));
-            prop_assert!(!masked.contains("abababab") && !masked.contains("bbbbbbbb"));
-        }
+        f.debug_struct("Mask").field("secrets", &self.secrets.len()).finish_non_exhaustive()
     }
 }
