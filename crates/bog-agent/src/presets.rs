@@ -54,6 +54,25 @@ impl Preset {
     pub const fn program(self) -> &'static str {
         self.as_str()
     }
+
+    /// The preset whose program this is: the name of a file, without its folder.
+    #[must_use]
+    pub fn of_program(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.program() == name)
+    }
+
+    /// Where it keeps its own settings and login, below the home folder.
+    #[must_use]
+    pub const fn configuration(self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &[".claude", ".claude.json"],
+            Self::Codex => &[".codex"],
+            Self::Gemini => &[".gemini"],
+            Self::Goose => &[".config/goose", ".local/share/goose"],
+            Self::OpenCode => &[".config/opencode", ".local/share/opencode"],
+            Self::BogAgents => &[".bog-agents/config.toml", ".bog-agents/AGENTS.md", ".bog-agents/skills"],
+        }
+    }
 }
 
 impl FromStr for Preset {
@@ -78,7 +97,9 @@ mod tests {
     fn names_round_trip() {
         for preset in Preset::ALL {
             assert_eq!(preset.as_str().parse(), Ok(preset));
+            assert_eq!(Preset::of_program(preset.program()), Some(preset));
         }
+        assert_eq!(Preset::of_program("sh"), None);
     }
 
     #[test]
