@@ -28,7 +28,7 @@ pub enum Reach {
     /// Through the daemon.
     Daemon(Client),
     /// As files: no daemon runs.
-    Files(JobFiles),
+    Files(Box<JobFiles>),
 }
 
 impl Context {
@@ -60,7 +60,7 @@ impl Context {
             Ok(address) if address.named => {
                 Err(ClientError::Refused(address.url.as_str().trim_end_matches('/').to_owned()).into())
             }
-            Ok(_) | Err(ClientError::NoAddress) => Ok(Reach::Files(self.files()?)),
+            Ok(_) | Err(ClientError::NoAddress) => Ok(Reach::Files(Box::new(self.files()?))),
             Err(error) => Err(error.into()),
         }
     }
