@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct JobFiles {
     folder: PathBuf,
-    defaults: Defaults,
+    defaults: Box<Defaults>,
 }
 
 /// A job file that was read.
@@ -34,7 +34,7 @@ impl JobFiles {
     /// # Errors
     /// When `config.toml` is not valid.
     pub fn of(data_dir: &Path) -> Result<Self, ConfigError> {
-        Ok(Self { folder: data_dir.join("jobs"), defaults: Config::load(data_dir)?.defaults(data_dir) })
+        Ok(Self { folder: data_dir.join("jobs"), defaults: Box::new(Config::load(data_dir)?.defaults(data_dir)) })
     }
 
     /// The folder.

@@ -31,11 +31,34 @@ pub struct SandboxFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkAccess>,
     /// Folders and files it may write besides its own: absolute, `~/...`, or `./...` in its working folder.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "paths", skip_serializing_if = "Vec::is_empty")]
     pub write: Vec<String>,
     /// Folders and files it may read besides the system's and its own, written as those of `write`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "paths", skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<String>,
+}
+
+/// Texts, with a hint for who writes `~`, which YAML takes for nothing at all.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct PathText(String);
+    impl<'de> Deserialize<'de> for PathText {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl de::Visitor<'_> for Visitor {
+                type Value = PathText;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a path; the home folder is written `'~'`, in quotes")
+                }
+
+                fn visit_str<E: de::Error>(self, text: &str) -> Result<PathText, E> {
+                    Ok(PathText(text.to_owned()))
+                }
+            }
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+    Ok(Vec::<PathText>::deserialize(deserializer)?.into_iter().map(|path| path.0).collect())
 }
 
 /// How strict a job's sandbox is.
@@ -222,6 +245,7 @@ mod tests {
             "sandbox:\n  network: internet\n",
             "sandbox: {wirte: [.]}\n",
             "sandbox:\n  write:\n    - .\n    - 5\n",
+            "sandbox: {read: [~]}\n",
             "trust: full\n",
             "trust: {event: all}\n",
             "trust: {evnet: full}\n",
