@@ -4,6 +4,7 @@
 mod agent;
 pub mod locate;
 mod output;
+mod secrets;
 mod trigger;
 pub mod yaml;
 
