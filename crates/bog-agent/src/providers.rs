@@ -75,6 +75,21 @@ impl Provider {
         }
     }
 
+    /// The environment variables whose values nobody else may see. The others only say where or as whom.
+    #[must_use]
+    pub const fn secrets(self) -> &'static [&'static str] {
+        match self {
+            Self::Anthropic => &["ANTHROPIC_API_KEY"],
+            Self::OpenAi | Self::OpenAiResponses => &["OPENAI_API_KEY"],
+            Self::Bedrock => {
+                &["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+            }
+            Self::Gemini => &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+            Self::Groq => &["GROQ_API_KEY"],
+            Self::Ollama => &[],
+        }
+    }
+
     /// Whether `lookup`, normally the environment, holds what the provider needs. Empty values count as absent.
     pub fn is_configured(self, lookup: impl Fn(&str) -> Option<String>) -> bool {
         let is_set = |name: &&str| lookup(name).is_some_and(|value| !value.is_empty());
@@ -194,6 +209,15 @@ mod tests {
             let credentials = provider.credentials().concat();
             assert!(provider.model_keys().iter().all(|key| credentials.contains(key)), "{provider}");
         }
+    }
+
+    #[test]
+    fn every_key_is_a_secret_and_no_address_or_profile_is() {
+        let is_secret = |name: &str| Provider::ALL.iter().any(|one| one.secrets().contains(&name));
+        for name in Provider::ALL.iter().flat_map(|provider| provider.credentials().concat()) {
+            assert_eq!(is_secret(name), !["AWS_PROFILE", "OLLAMA_HOST"].contains(&name), "{name}");
+        }
+        assert!(is_secret("AWS_SESSION_TOKEN"));
     }
 
     #[test]

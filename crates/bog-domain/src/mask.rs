@@ -6,6 +6,7 @@
 //! through anything else: reversed, compressed, encrypted or cut into two halves a secret is not found.
 
 mod forms;
+mod json;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -215,17 +215,50 @@ fn max_parallel(spec: &JobSpec, manual: Overlap, triggers: &[Trigger]) -> Result
 }
 
 fn env_names(field: &str, names: &[String]) -> Result<Vec<String>, SpecError> {
-    for (index, name) in names.iter().enumerate() {
-        let good = !name.is_empty()
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !good {
-            let message = format!(
-                "`{name}` is not the name of an environment variable: letters, digits and `_`, for example `GITHUB_TOKEN`; \
-                 values never stand in a job"
-            );
-            return Err(SpecError::new(format!("{field}[{index}]"), message));
+    let checked = names.iter().enumerate().map(|(index, name)| env_name(&format!("{field}[{index}]"), name));
+    checked.collect::<Result<(), _>>()?;
+    Ok(names.to_vec())
+}
+
+/// Checks the name of a variable. A value that was written in its place is not repeated: it may be a secret.
+fn env_name(field: &str, name: &str) -> Result<(), SpecError> {
+    if is_env_name(name) {
+        return Ok(());
+    }
+    let message = "not the name of an environment variable: letters, digits and `_`, for example `GITHUB_TOKEN`; values never \
+                   stand in a job";
+    Err(SpecError::new(field, message))
+}
+
+/// Whether that can be the name of an environment variable: letters, digits and `_`, no digit first.
+#[must_use]
+pub fn is_env_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::yaml;
+
+    #[test]
+    fn a_value_in_place_of_a_name_is_refused_and_not_repeated() {
+        for text in [
+            "secrets: ['hunter2-hunter2']",
+            "env: [OK, '2hunter-hunter2']",
+            "triggers: [{type: webhook, path: /x, secret_env: 'hunter2-hunter2'}]",
+            "outputs: [{type: slack, token_env: 'hunter2-hunter2'}]",
+            "outputs: [{type: slack, url_env: 'https://hunter2-hunter2'}]",
+            "outputs: [{type: webhook, url: 'https://x', hmac_secret_env: 'hunter2-hunter2'}]",
+            "outputs: [{type: email, to: a@b, smtp_env_prefix: 'hunter2-hunter2'}]",
+            "outputs: [{type: github_comment, repo: a/b, issue: 1, token_env: 'hunter2-hunter2'}]",
+        ] {
+            let spec = yaml::parse(&format!("prompt: x\n{text}\n")).unwrap();
+            let error = Job::parse("j".parse().unwrap(), &spec, &Defaults::default()).unwrap_err();
+            assert!(error.message.contains("not the name of an environment variable"), "{text}: {error}");
+            assert!(!error.to_string().contains("hunter"), "{error}");
         }
     }
-    Ok(names.to_vec())
 }

@@ -1,6 +1,6 @@
 //! Where a run's result goes.
 
-use super::template;
+use super::{env_name, template};
 use crate::delivery::DeliveryPolicy;
 use crate::error::SpecError;
 use crate::run::Outcome;
@@ -25,6 +25,9 @@ impl Output {
         let field = |name: &str| format!("outputs[{index}].{name}");
         if let Some(text) = spec.template() {
             template(&field("template"), text, scope)?;
+        }
+        for (name, variable) in variables(spec) {
+            env_name(&field(name), variable)?;
         }
         match spec {
             OutputSpec::File(file) => {
@@ -83,6 +86,18 @@ impl Output {
             }
         }
     }
+}
+
+/// The fields that name variables.
+fn variables(spec: &OutputSpec) -> Vec<(&'static str, &str)> {
+    let fields = match spec {
+        OutputSpec::Slack(slack) => vec![("token_env", &slack.token_env), ("url_env", &slack.url_env)],
+        OutputSpec::Webhook(hook) => vec![("hmac_secret_env", &hook.hmac_secret_env)],
+        OutputSpec::Email(email) => vec![("smtp_env_prefix", &email.smtp_env_prefix)],
+        OutputSpec::GithubComment(comment) => vec![("token_env", &comment.token_env)],
+        OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => Vec::new(),
+    };
+    fields.into_iter().filter_map(|(field, name)| Some((field, name.as_deref()?))).collect()
 }
 
 fn check_url(field: &str, url: &str) -> Result<(), SpecError> {

@@ -1,6 +1,6 @@
 //! What fires a job.
 
-use super::Defaults;
+use super::{Defaults, env_name};
 use crate::error::SpecError;
 use crate::fire::TriggerKind;
 use crate::ids::{JobUid, TriggerId};
@@ -191,6 +191,9 @@ fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<St
                     field("secret_env"),
                     "missing: name the environment variable that holds the secret",
                 ));
+            }
+            if let Some(name) = &hook.secret_env {
+                env_name(&field("secret_env"), name)?;
             }
             Ok(hook.path.clone())
         }

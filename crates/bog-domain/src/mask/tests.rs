@@ -2,6 +2,7 @@ use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
+use serde_json::json;
 
 fn masker(secrets: &[(&str, &str)]) -> Masker {
     Masker::new(secrets.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())))
@@ -186,6 +187,28 @@ fn debug_shows_no_secret() {
     let mut masker = masker(&[("TOKEN", "hunter2hunter2")]);
     let _ = masker.push(b"hunter2h");
     assert_eq!(format!("{masker:?}"), "Masker { mask: Mask { secrets: 1, .. }, .. }");
+}
+
+#[test]
+fn masked_json_is_json() {
+    let mask = |secret: &str, document: &serde_json::Value| {
+        let mask = Mask::new([("KEY".to_owned(), secret.as_bytes().to_vec())]);
+        let text = document.to_string();
+        let masked = mask.mask_json(text.as_bytes()).into_owned();
+        serde_json::from_slice::<serde_json::Value>(&masked).unwrap_or_else(|error| panic!("{error}: {masked:?}"))
+    };
+    let document = json!({ "a": ["say hunter2\"hunter2", 1, null, true], "hunter2\"hunter2": { "b": 2.5 } });
+    let expected = json!({ "a": ["say [KEY]", 1, null, true], "[KEY]": { "b": 2.5 } });
+    assert_eq!(mask("hunter2\"hunter2", &document), expected);
+    assert_eq!(mask("hunter2\"hunter2", &json!(r#"{"a":"hunter2\"hunter2"}"#)), json!(r#"{"a":"[KEY]"}"#));
+    // What only looks like a secret because of how it is escaped is none.
+    for (secret, text) in [("nhunter2", "\nhunter2"), ("hunter2\\", "hunter2\""), ("hunter\\n", "hunter\n")] {
+        assert_eq!(mask(secret, &json!([text, secret])), json!([text, "[KEY]"]), "{secret}");
+    }
+    // Nor does a secret hold the document together.
+    assert_eq!(mask("\":\"a\",\"b", &json!({ "x": "a", "b": "" })), json!({ "x": "a", "b": "" }));
+    let mask = Mask::new([("KEY".to_owned(), b"hunter2hunter2".to_vec())]);
+    assert_eq!(mask.mask_json(b"{\"cut: hunter2hunter2").as_ref(), b"{\"cut: [KEY]");
 }
 
 /// An independent way to find secrets: every form spelt out, every position tried.

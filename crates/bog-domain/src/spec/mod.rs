@@ -6,6 +6,7 @@ mod limits;
 pub mod locate;
 mod output;
 mod sandbox;
+mod secrets;
 mod trigger;
 pub mod yaml;
 
