@@ -174,16 +174,13 @@ pub fn unknown() -> Vec<Call> {
 pub fn sockets(allowed: Sockets) -> Vec<Call> {
     match allowed {
         Sockets::Usual => vec![
-            when(
-                libc::SYS_socket,
-                [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK].map(|family| (0, Test::IsNot(family))),
-            ),
+            when(libc::SYS_socket, [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK].map(|family| (0, Test::IsNot(family)))),
             // Routes and interfaces can be asked for; C libraries do so to look up names.
             when(libc::SYS_socket, [(0, Test::Is(AF_NETLINK)), (2, Test::IsNot(NETLINK_ROUTE))]),
             when(libc::SYS_socketpair, [(0, Test::IsNot(AF_UNIX))]),
         ],
-        Sockets::UnixOnly => [libc::SYS_socket, libc::SYS_socketpair]
-            .map(|number| when(number, [(0, Test::IsNot(AF_UNIX))]))
-            .into(),
+        Sockets::UnixOnly => {
+            [libc::SYS_socket, libc::SYS_socketpair].map(|number| when(number, [(0, Test::IsNot(AF_UNIX))])).into()
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Capabilities: the pieces of root's power. Agents have none.
 
 use rustix::io::Errno;
-use rustix::thread::{CapabilitySet, CapabilitySets};
 use rustix::thread as system;
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// What the launch stage needs of a user namespace's first process: to mount and unshare, to give up capabilities for
 /// good, and to bring up a network interface.

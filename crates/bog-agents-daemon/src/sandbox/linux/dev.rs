@@ -9,7 +9,6 @@ use std::path::Path;
 /// The devices that are there, as files of the host's `/dev`.
 pub const NODES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
-
 /// What programs expect to be links.
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),

@@ -2,16 +2,16 @@
 //! where the kernel has them.
 
 use super::plan::{Entry, Kind, Plan};
+use super::private;
 use super::resolve::Found;
 use super::siblings::without;
 use super::tree::host_place;
-use super::private;
 use crate::sandbox::Refused;
 use crate::sandbox::policy::Policy;
 use bog_domain::containment::{Mechanism, NetworkAccess};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -48,14 +48,16 @@ pub fn restrict(policy: &Policy, inside: Option<&Plan>, shut: bool) -> Result<(u
     };
     let finish = || -> Result<LandlockStatus, RulesetError> {
         let connect = |port: u16| NetPort::new(port, AccessNet::ConnectTcp);
-        let ruleset = ports.unwrap_or_default().into_iter().try_fold(ruleset?, |rules, port| rules.add_rule(connect(port)))?;
+        let ruleset =
+            ports.unwrap_or_default().into_iter().try_fold(ruleset?, |rules, port| rules.add_rule(connect(port)))?;
         Ok(ruleset.restrict_self()?.landlock)
     };
     match finish().map_err(|error| failed("enforcing rules", &error))? {
         LandlockStatus::NotEnabled => Err(refused("making rules", Errno::OPNOTSUPP)),
         LandlockStatus::NotImplemented => Err(refused("making rules", Errno::NOSYS)),
         LandlockStatus::Available { effective_abi, .. } => {
-            let rest = if effective_abi < NEEDED { Err(refused("making all rules for files", Errno::NOSYS)) } else { Ok(()) };
+            let rest =
+                if effective_abi < NEEDED { Err(refused("making all rules for files", Errno::NOSYS)) } else { Ok(()) };
             Ok((effective_abi as u32, rest))
         }
     }
@@ -83,7 +85,7 @@ fn rules_inside(ruleset: RulesetCreated, plan: &Plan) -> Rules {
             Kind::Write | Kind::Private(_) => allow(rules, path, writing(*entry)),
             Kind::Dev => allow(allow(rules, path, DEVICES), Path::new("/dev/shm"), writing(*entry)),
             // A socket that is named is meant to be used.
-            Kind::Read if entry.found == Found::File => allow(rules, path, AccessFs::ResolveUnix.into()),
+            Kind::Read if entry.found == Found::Socket => allow(rules, path, AccessFs::ResolveUnix.into()),
             Kind::Read | Kind::Hidden | Kind::Device | Kind::Proc | Kind::Sys => rules,
         };
     }
@@ -94,12 +96,14 @@ fn rules_inside(ruleset: RulesetCreated, plan: &Plan) -> Rules {
 /// hidden within a granted folder its neighbours are granted instead.
 fn rules_on_host(ruleset: RulesetCreated, policy: &Policy) -> Result<Rules, Refused> {
     let plan = Plan::new(policy)?;
-    let special = plan.entries.iter().filter(|(_, entry)| !matches!(entry.kind, Kind::Read | Kind::Write | Kind::Device));
+    let special =
+        plan.entries.iter().filter(|(_, entry)| !matches!(entry.kind, Kind::Read | Kind::Write | Kind::Device));
     let special: Vec<&Path> = special.map(|(path, _)| path.as_path()).collect();
     let mut rules = Ok(ruleset);
     for (path, entry) in &plan.entries {
         let (roots, access) = match entry.kind {
-            Kind::Read => (without(path, &special), READ | AccessFs::ResolveUnix),
+            Kind::Read if entry.found == Found::Socket => (vec![path.clone()], AccessFs::ResolveUnix.into()),
+            Kind::Read => (without(path, &special), READ),
             Kind::Write => (without(path, &special), writing(*entry)),
             Kind::Proc | Kind::Sys => (vec![path.clone()], READ),
             Kind::Device => (vec![path.clone()], DEVICES),
@@ -122,7 +126,7 @@ fn writing(entry: Entry) -> BitFlags<AccessFs> {
     let devices = make_bitflags!(AccessFs::{MakeChar | MakeBlock | IoctlDev});
     match entry.found {
         Found::Folder => AccessFs::from_all(NEWEST) & !devices,
-        Found::File => AccessFs::from_file(NEWEST) & !devices,
+        Found::File | Found::Socket => AccessFs::from_file(NEWEST) & !devices,
     }
 }
 

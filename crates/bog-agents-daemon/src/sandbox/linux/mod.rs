@@ -27,6 +27,7 @@ use super::tally::Tally;
 use super::{Applied, Refused, Split};
 use bog_domain::containment::{Containment, Mechanism, NetworkAccess};
 use nix::sched::CloneFlags;
+use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use seccomp::Sockets;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,11 @@ pub fn enter(policy: &Policy, working_dir: &Path, split: Split) -> Result<Applie
 
     let built = namespaces::own(Mechanism::MountNamespace, CloneFlags::CLONE_NEWNS).and_then(|()| root::build(policy));
     let built = tally.take(Mechanism::MountNamespace, built)?;
-    if let Some(Err(refused)) = built.as_ref().map(|built| built.proc.clone()) {
-        tally.lacks(refused)?;
-    }
+    let (plan, proc) = match built {
+        Some(built) => (Some(built.plan), built.proc),
+        None => (None, Err(Refused::mechanism(Mechanism::PidNamespace, "mounting a new `/proc`", Errno::PERM))),
+    };
+    proc.or_else(|refused| tally.lacks(refused))?;
     tally.take(Mechanism::IpcNamespace, namespaces::own(Mechanism::IpcNamespace, CloneFlags::CLONE_NEWIPC))?;
     if policy.network != NetworkAccess::Full {
         tally.take(Mechanism::NetworkNamespace, own_network())?;
@@ -60,7 +63,6 @@ pub fn enter(policy: &Policy, working_dir: &Path, split: Split) -> Result<Applie
     tally.take(Mechanism::NoCapabilities, dropped)?;
 
     let shut = policy.network != NetworkAccess::Full && !tally.holds(Mechanism::NetworkNamespace);
-    let plan = built.map(|built| built.plan);
     let restricted = tally.take(Mechanism::Landlock, landlock::restrict(policy, plan.as_ref(), shut))?;
     let mut landlock_abi = 0;
     if let Some((abi, rest)) = restricted {
@@ -114,6 +116,6 @@ fn environment(policy: &Policy, own_root: bool) -> Vec<(&'static str, Option<Pat
     vec![("TMPDIR", Some(temporary)), ("XDG_CACHE_HOME", cache), ("XDG_RUNTIME_DIR", None)]
 }
 
-fn failed(mechanism: Mechanism, doing: &'static str) -> impl FnOnce(rustix::io::Errno) -> Refused {
+fn failed(mechanism: Mechanism, doing: &'static str) -> impl FnOnce(Errno) -> Refused {
     move |errno| Refused::mechanism(mechanism, doing, errno)
 }

@@ -3,7 +3,8 @@
 use rustix::mount::MountFlags;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,10 @@ const NOSYMFOLLOW: MountFlags = MountFlags::from_bits_retain(256);
 /// # Errors
 /// Where `/proc` cannot be read.
 pub fn read() -> io::Result<Vec<Mount>> {
-    Ok(std::fs::read("/proc/self/mountinfo")?.split(|byte| *byte == b'\n').filter_map(parse).collect())
+    // The file has no length to tell how much room is needed, and is made anew for each piece that is read.
+    let mut text = Vec::with_capacity(16 * 1024);
+    File::open("/proc/self/mountinfo")?.read_to_end(&mut text)?;
+    Ok(text.split(|byte| *byte == b'\n').filter_map(parse).collect())
 }
 
 /// `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS ...`
@@ -103,15 +107,11 @@ mod tests {
 
     #[test]
     fn lines_are_read_with_their_escapes_and_flags() {
-        let line = r"36 35 98:0 /mnt1 /a\040b\134 rw,noexec,nosuid,relatime master:1 - ext3 /dev/root rw,errors=continue";
+        let line =
+            r"36 35 98:0 /mnt1 /a\040b\134 rw,noexec,nosuid,relatime master:1 - ext3 /dev/root rw,errors=continue";
         assert_eq!(
             parse(line.as_bytes()),
-            Some(Mount {
-                id: 36,
-                parent: 35,
-                point: "/a b\\".into(),
-                flags: MountFlags::NOEXEC | MountFlags::NOSUID
-            })
+            Some(Mount { id: 36, parent: 35, point: "/a b\\".into(), flags: MountFlags::NOEXEC | MountFlags::NOSUID })
         );
         assert_eq!(parse(b""), None);
     }

@@ -48,7 +48,8 @@ pub fn split(policy: &Policy, program: &Path) -> Result<Split, Refused> {
 /// What the system says. Where it fails half-way, this process is good for nothing any more.
 pub fn enter_user_namespace() -> Result<(), Refused> {
     let (uid, gid) = (geteuid(), getegid());
-    let failed = |doing: &'static str| move |error: io::Error| Refused::mechanism(Mechanism::UserNamespace, doing, error);
+    let failed =
+        |doing: &'static str| move |error: io::Error| Refused::mechanism(Mechanism::UserNamespace, doing, error);
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID)
         .map_err(|errno| failed("making a user namespace")(errno.into()))?;
     // Without this an ordinary user may not map his group: giving up a group can also give rights.

@@ -96,6 +96,7 @@ impl Plan {
             plan.insert(resolved, Kind::Write);
         }
         plan.add_systems();
+        plan.prune();
         plan.pin();
         if let Some(home) = home {
             plan.home = Some(home.real.clone());
@@ -107,7 +108,9 @@ impl Plan {
 
     /// The nearest entry at `path` or around it.
     pub fn at(&self, path: &Path) -> Option<(&Path, Entry)> {
-        path.ancestors().find_map(|above| self.entries.get_key_value(above)).map(|(path, entry)| (path.as_path(), *entry))
+        path.ancestors()
+            .find_map(|above| self.entries.get_key_value(above))
+            .map(|(path, entry)| (path.as_path(), *entry))
     }
 
     /// The nearest entry around `path`.
@@ -146,7 +149,8 @@ impl Plan {
         for (path, name) in PRIVATE.map(|(path, name)| (path.into(), name)).into_iter().chain(cache) {
             let resolved = resolve(&path, &[]);
             // One may be a link to another.
-            let is_private = self.entries.get(&resolved.real).is_some_and(|known| matches!(known.kind, Kind::Private(_)));
+            let is_private =
+                self.entries.get(&resolved.real).is_some_and(|known| matches!(known.kind, Kind::Private(_)));
             if !is_private && resolved.found != Err(Errno::LOOP.raw_os_error()) {
                 self.entries.insert(resolved.real, Entry { kind: Kind::Private(name), found: Found::Folder });
             }
@@ -165,6 +169,30 @@ impl Plan {
         }
         // Nothing of the host's processes shows through.
         self.entries.retain(|path, entry| !path.starts_with(PROC) || entry.kind == Kind::Proc);
+    }
+
+    /// Takes out what is granted by what lies around it already.
+    fn prune(&mut self) {
+        let is_more = |path: &Path, entry: Entry| match entry.kind {
+            Kind::Read | Kind::Write if entry.found != Found::Socket => {
+                self.around(path).is_none_or(|(_, around)| around.kind != entry.kind)
+            }
+            Kind::Read
+            | Kind::Write
+            | Kind::Hidden
+            | Kind::Private(_)
+            | Kind::Dev
+            | Kind::Device
+            | Kind::Proc
+            | Kind::Sys => true,
+        };
+        let more: BTreeMap<_, _> = self
+            .entries
+            .iter()
+            .filter(|(path, entry)| is_more(path, **entry))
+            .map(|(path, entry)| (path.clone(), *entry))
+            .collect();
+        self.entries = more;
     }
 
     /// Makes the folders between a writable one and what is special within it entries of their own. As mount points they

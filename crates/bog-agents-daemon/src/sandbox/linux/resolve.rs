@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
 /// As many links as the kernel follows.
@@ -28,6 +29,8 @@ pub struct Resolved {
 pub enum Found {
     /// A folder.
     Folder,
+    /// A socket, over which another program may be spoken to.
+    Socket,
     /// Anything else.
     File,
 }
@@ -110,6 +113,8 @@ fn kind(path: &Path) -> io::Result<Kind> {
         Kind::Link(path.read_link()?)
     } else if metadata.is_dir() {
         Kind::Other(Found::Folder)
+    } else if metadata.file_type().is_socket() {
+        Kind::Other(Found::Socket)
     } else {
         Kind::Other(Found::File)
     })

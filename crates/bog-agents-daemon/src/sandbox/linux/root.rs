@@ -71,20 +71,17 @@ fn copy_all(plan: &mut Plan, policy: &Policy) -> Result<Copies, Refused> {
     let mut gone = Vec::new();
     for (path, entry) in &plan.entries {
         let copied = match entry.kind {
-            // The host's `/proc` is for where no new one can be mounted.
-            Kind::Read | Kind::Write | Kind::Device | Kind::Proc => {
-                host_place(path).and_then(|place| copy_mount(&place, true))
-            }
+            Kind::Read | Kind::Write | Kind::Device => copy(path, true),
             // Deep only where the system insists: what is mounted within `/sys` is not for agents.
-            Kind::Sys => host_place(path).and_then(|place| match copy_mount(&place, path != Path::new(SYS)) {
-                Err(Errno::INVAL) => copy_mount(&place, true),
+            Kind::Sys => match copy(path, path != Path::new(SYS)) {
+                Err(Errno::INVAL) => copy(path, true),
                 other => other,
-            }),
+            },
             Kind::Private(name) => match &policy.private {
                 Some(folder) => private::prepare(folder, name).and_then(|place| copy_mount(&place, false)),
                 None => continue,
             },
-            Kind::Hidden | Kind::Dev => continue,
+            Kind::Hidden | Kind::Dev | Kind::Proc => continue,
         };
         match (copied, entry.kind) {
             (Ok(copy), _) => {
@@ -101,6 +98,10 @@ fn copy_all(plan: &mut Plan, policy: &Policy) -> Result<Copies, Refused> {
     Ok(copies)
 }
 
+fn copy(path: &Path, deep: bool) -> Result<OwnedFd, Errno> {
+    copy_mount(&host_place(path)?, deep)
+}
+
 /// Puts everything in place; says whether `/proc` is a new one.
 fn assemble(plan: &Plan, copies: &Copies) -> Result<Result<(), Refused>, Refused> {
     let new_root = Path::new(NEW_ROOT);
@@ -111,13 +112,11 @@ fn assemble(plan: &Plan, copies: &Copies) -> Result<Result<(), Refused>, Refused
         let root = host_place(new_root).map_err(failed("opening", new_root))?;
         let Some(at) = place_for(plan, &root, path, *entry).map_err(failed("making room for", path))? else { continue };
         let mounted = match (entry.kind, copies.get(path)) {
-            (Kind::Proc, copy) => match mount_proc(&at) {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    proc = Err(Refused::mechanism(Mechanism::PidNamespace, "mounting a new `/proc`", error));
-                    copy.map_or(Ok(()), |copy| attach(copy, &at))
-                }
-            },
+            (Kind::Proc, _) => mount_proc(&at).or_else(|error| {
+                proc = Err(Refused::mechanism(Mechanism::PidNamespace, "mounting a new `/proc`", error));
+                // The host's: programs do not work without any.
+                attach(&copy(path, true)?, &at)
+            }),
             (Kind::Dev, _) => {
                 cover(Found::Folder, number, &at).and_then(|()| dev::furnish(place(&root, inner(path))?.as_fd()))
             }
@@ -152,14 +151,14 @@ fn place_for(plan: &Plan, root: &OwnedFd, path: &Path, entry: Entry) -> Result<O
     match (entry.kind, entry.found) {
         (Kind::Hidden, _) => Ok(None),
         (_, Found::Folder) => make_folders(root, inner(path)).map(Some),
-        (_, Found::File) => make_file(root, inner(path)).map(Some),
+        (_, Found::File | Found::Socket) => make_file(root, inner(path)).map(Some),
     }
 }
 
 /// Mounts something empty. A folder gets one of its own, because what is granted within it is mounted there.
 fn cover(found: Found, number: usize, at: &OwnedFd) -> Result<(), Errno> {
     match found {
-        Found::File => mount_bind(BLANK, magic(at)),
+        Found::File | Found::Socket => mount_bind(BLANK, magic(at)),
         Found::Folder => {
             let veil = format!("{VEIL}{number}");
             rustix::fs::mkdir(&veil, rustix::fs::Mode::from_raw_mode(0o755))?;

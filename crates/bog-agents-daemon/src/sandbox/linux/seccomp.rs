@@ -41,9 +41,9 @@ pub fn filter(sockets: Sockets) -> Result<(), Refused> {
         apply_filter(&program).map_err(|error| {
             failed(match error {
                 seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => error,
-                seccompiler::Error::Backend(_) | seccompiler::Error::EmptyFilter | seccompiler::Error::ThreadSync(_) => {
-                    Errno::EINVAL.into()
-                }
+                seccompiler::Error::Backend(_)
+                | seccompiler::Error::EmptyFilter
+                | seccompiler::Error::ThreadSync(_) => Errno::EINVAL.into(),
             })
         })?;
     }
@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn every_filter_can_be_built_and_is_small() {
-        for calls in [calls::refused(), calls::unknown(), calls::sockets(Sockets::Usual), calls::sockets(Sockets::UnixOnly)] {
+        for calls in
+            [calls::refused(), calls::unknown(), calls::sockets(Sockets::Usual), calls::sockets(Sockets::UnixOnly)]
+        {
             let length = program(&calls, Errno::EPERM).expect("a program").len();
             assert!((4..1000).contains(&length), "{length}");
         }

@@ -34,6 +34,6 @@ mod tests {
         let left: BTreeSet<PathBuf> = without(base, &closed).into_iter().collect();
         assert_eq!(left, BTreeSet::from(["a/two", "b", "c/deep/x"].map(|path| base.join(path))));
         assert_eq!(without(&base.join("b"), &closed), [base.join("b")]);
-        assert_eq!(without(&base.join("a/one"), &closed), [PathBuf::new(); 0]);
+        assert!(without(&base.join("a/one"), &closed).is_empty());
     }
 }
