@@ -1,8 +1,9 @@
-//! The program. Its two hidden commands come first, before anything that costs time or starts a thread.
+//! The program. Its hidden commands come first, before anything that costs time or starts a thread.
 
-use bog_agents_daemon::{cli, runner};
+use bog_agents_daemon::{cli, runner, sandbox};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::dispatch(std::env::args_os()).unwrap_or_else(|| cli::main(std::env::args_os()))
+    let hidden = runner::dispatch(std::env::args_os()).or_else(|| sandbox::dispatch(std::env::args_os()));
+    hidden.unwrap_or_else(|| cli::main(std::env::args_os()))
 }

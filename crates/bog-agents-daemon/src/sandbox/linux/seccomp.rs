@@ -1,0 +1,102 @@
+//! Filters of system calls: what an agent never needs and what would widen its view or reach parts of the kernel that
+//! have often been broken.
+//!
+//! It is a list of what is refused, not of what is allowed: agents run whatever programs their users have. Programs of
+//! another architecture than this one, such as 32-bit ones, are ended.
+
+use super::calls::{self, Call, X32};
+use crate::sandbox::Refused;
+use bog_domain::containment::Mechanism;
+use nix::errno::Errno;
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, apply_filter,
+};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Which kinds of sockets may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sockets {
+    /// The usual ones.
+    Usual,
+    /// Those that stay on this machine: the network is closed by nothing else.
+    UnixOnly,
+}
+
+/// Filters what the calling thread, and what it starts, may ask of the kernel. The last thing to be set up.
+///
+/// # Errors
+/// Where the kernel has no filters.
+pub fn filter(sockets: Sockets) -> Result<(), Refused> {
+    let refused = [
+        (calls::refused(), Errno::EPERM),
+        // Programs fall back to an older call whose arguments a filter can see.
+        (calls::unknown(), Errno::ENOSYS),
+        (calls::sockets(sockets), Errno::EAFNOSUPPORT),
+    ];
+    let failed = |error: io::Error| Refused::mechanism(Mechanism::Seccomp, "loading a filter of system calls", error);
+    for (calls, errno) in refused {
+        let program = program(&calls, errno).map_err(|_| failed(Errno::ENOSYS.into()))?;
+        apply_filter(&program).map_err(|error| {
+            failed(match error {
+                seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => error,
+                seccompiler::Error::Backend(_)
+                | seccompiler::Error::EmptyFilter
+                | seccompiler::Error::ThreadSync(_) => Errno::EINVAL.into(),
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// A filter that answers these calls with `errno`.
+fn program(calls: &[Call], errno: Errno) -> Result<BpfProgram, BackendError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for call in calls {
+        let conditions = call.only_if.iter().map(|(argument, test)| {
+            let (operation, value) = match *test {
+                calls::Test::Is(value) => (SeccompCmpOp::Eq, value),
+                calls::Test::IsNot(value) => (SeccompCmpOp::Ne, value),
+                calls::Test::Has(bits) => (SeccompCmpOp::MaskedEq(bits), bits),
+            };
+            SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operation, value)
+        });
+        let conditions = conditions.collect::<Result<Vec<_>, _>>()?;
+        for number in std::iter::once(call.number).chain(X32.map(|bit| call.number | bit)) {
+            let chain = rules.entry(number).or_default();
+            // A chain without a rule refuses in any case.
+            if !conditions.is_empty() {
+                chain.push(SeccompRule::new(conditions.clone())?);
+            }
+        }
+    }
+    let architecture: TargetArch = std::env::consts::ARCH.try_into()?;
+    let errno = SeccompAction::Errno(errno as u32);
+    SeccompFilter::new(rules, SeccompAction::Allow, errno, architecture)?.try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filter_can_be_built_and_is_small() {
+        for calls in
+            [calls::refused(), calls::unknown(), calls::sockets(Sockets::Usual), calls::sockets(Sockets::UnixOnly)]
+        {
+            let length = program(&calls, Errno::EPERM).expect("a program").len();
+            assert!((4..1000).contains(&length), "{length}");
+        }
+    }
+
+    #[test]
+    fn no_call_is_refused_both_always_and_sometimes() {
+        for calls in [calls::refused(), calls::unknown(), calls::sockets(Sockets::Usual)] {
+            let mut kinds: BTreeMap<i64, bool> = BTreeMap::new();
+            for call in calls {
+                assert_eq!(*kinds.entry(call.number).or_insert(call.only_if.is_empty()), call.only_if.is_empty());
+            }
+        }
+    }
+}
