@@ -4,6 +4,8 @@
 
 mod bench;
 mod check;
+#[cfg(target_os = "linux")]
+mod guest;
 mod programs;
 mod step;
 mod test;
@@ -14,7 +16,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   check                     format, lints, docs, licences, then everything of `test`; all that CI runs
-  test                      install what tests need where that is possible, then run every test
+  test                      install what tests need where that is possible, then run every test, first those in guests
+  guest [vm|systemd]        only the tests in guests: virtual machines, a container with a booted systemd
   bench [--quick] [NAME...] print the speed table, measured, beside the limits of this disk and kernel;
                             names: limits idle-memory idle-cpu start accept request-to-agent containment
                             cron runs;
@@ -26,6 +29,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check"] => check::check(),
         ["test"] => test::test(),
+        #[cfg(target_os = "linux")]
+        ["guest", names @ ..] => guest::named(names),
         ["bench", options @ ..] => bench::bench(options),
         // What the benchmarks give the daemon as its agent.
         ["stamp"] => bench::stamp(),

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A program and the Debian package that holds it.
-struct Program {
-    name: &'static str,
-    package: &'static str,
+pub struct Program {
+    /// Its file's name.
+    pub name: &'static str,
+    /// The package.
+    pub package: &'static str,
 }
 
 const EVERYWHERE: &[Program] = &[
@@ -41,38 +43,44 @@ fn is_executable(file: &Path) -> bool {
     file.with_extension("exe").is_file()
 }
 
-/// Installs what is missing through `apt-get`, where there is one and we may.
+/// Installs what the tests need and is missing, through `apt-get`, where there is one and we may.
 ///
 /// # Errors
 /// When something is missing and stays missing; the message says what, and how to get it.
 pub fn ensure() -> Result<()> {
-    let missing = missing();
+    let on_linux = if cfg!(target_os = "linux") { ON_LINUX } else { &[] };
+    match obtain(EVERYWHERE.iter().chain(on_linux))? {
+        None => Ok(()),
+        Some(obstacle) => bail!("the tests need what is missing: {obstacle}"),
+    }
+}
+
+/// Installs what is missing of `programs`; where that may not be done here, says what is missing and how to get it.
+///
+/// # Errors
+/// When it may be installed, but cannot.
+pub fn obtain(programs: impl Iterator<Item = &'static Program>) -> Result<Option<String>> {
+    let missing: Vec<&Program> = programs.filter(|program| !on_path(program.name)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
     packages.sort_unstable();
     packages.dedup();
-    let names = names(&missing);
     let by_hand = format!("install it: on Debian `apt-get install {}`", packages.join(" "));
     let Some(apt_get) = apt_get() else {
-        bail!("the tests need {names}, not found on `PATH`; {by_hand}");
+        return Ok(Some(format!("{} not found on `PATH`; {by_hand}", names(&missing))));
     };
     eprintln!("==> installing {}", packages.join(" "));
     let install = ["install", "--yes", "--no-install-recommends"];
     apt(&apt_get, &["update"])
         .and_then(|()| apt(&apt_get, &[&install, packages.as_slice()].concat()))
-        .with_context(|| format!("the tests need {names}; {by_hand}"))?;
-    let still = self::missing();
+        .with_context(|| format!("the tests need {}; {by_hand}", names(&missing)))?;
+    let still: Vec<&Program> = missing.into_iter().filter(|program| !on_path(program.name)).collect();
     if !still.is_empty() {
-        bail!("{} still not on `PATH` after installing {}", self::names(&still), packages.join(" "));
+        bail!("{} still not on `PATH` after installing {}", names(&still), packages.join(" "));
     }
-    Ok(())
-}
-
-fn missing() -> Vec<&'static Program> {
-    let on_linux = if cfg!(target_os = "linux") { ON_LINUX } else { &[] };
-    EVERYWHERE.iter().chain(on_linux).filter(|program| !on_path(program.name)).collect()
+    Ok(None)
 }
 
 fn names(programs: &[&Program]) -> String {

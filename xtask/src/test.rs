@@ -1,4 +1,4 @@
-//! `cargo xtask test`: what the tests need, then every test, with the output of `cargo test` last.
+//! `cargo xtask test`: what the tests need, the tests in guests, then every test here, with the output of `cargo test` last.
 
 use crate::programs;
 use crate::step::{cargo, run, run_untimed};
@@ -7,14 +7,18 @@ use anyhow::Result;
 /// The feature that compiles crash points and the injectable clock in.
 pub const FAILPOINTS: &str = "bog-agents-daemon/failpoints";
 
+/// What builds and runs all tests; also where only some are needed, so that nothing is built twice.
+pub const TESTS: [&str; 4] = ["test", "--workspace", "--features", FAILPOINTS];
+
 /// Installs missing programs where that is possible and runs every test.
 ///
 /// # Errors
 /// When a needed program is missing and cannot be installed, or a test fails.
 pub fn test() -> Result<()> {
     programs::ensure()?;
-    let tests = ["test", "--workspace", "--features", FAILPOINTS];
-    run("test build", cargo(&tests).args(["--quiet", "--no-run"]))?;
+    run("test build", cargo(&TESTS).args(["--quiet", "--no-run"]))?;
+    #[cfg(target_os = "linux")]
+    crate::guest::run(&crate::guest::ALL)?;
     // Nothing is printed after it: the closing lines of the whole check are those of the tests.
-    run_untimed("tests", &mut cargo(&tests))
+    run_untimed("tests", &mut cargo(&TESTS))
 }

@@ -1,0 +1,86 @@
+//! Which guests are booted, and which tests run in each.
+
+use super::kernel::Wanted;
+
+/// One start of a guest.
+#[derive(Debug, Clone, Copy)]
+pub struct Boot {
+    /// Names its script and its folder.
+    pub name: &'static str,
+    /// Of a virtual machine.
+    pub kernel: Wanted,
+    /// More for the kernel's command line.
+    options: &'static str,
+    /// What runs there, in this order.
+    pub passes: &'static [Pass],
+}
+
+/// One run of the tests within a boot.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// Names it in the results.
+    pub name: &'static str,
+    /// `root` or `user`.
+    pub user: &'static str,
+    /// What the tests find in `BOG_TEST_EXPECT`: words that `tests/it/support/machine.rs` explains.
+    pub expect: &'static str,
+    /// Whose tests run. Of each at least one must.
+    pub modules: &'static [&'static str],
+    /// More arguments for the tests.
+    pub arguments: &'static str,
+    /// Shell commands before it.
+    pub before: &'static str,
+}
+
+/// The attacks and what else is about containment.
+const CONTAINMENT: &[&str] = &["runner::"];
+
+/// Virtual machines.
+pub const MACHINES: &[Boot] = &[
+    Boot {
+        name: "controllers",
+        kernel: Wanted::Newest,
+        options: "",
+        passes: &[
+            Pass { name: "root", user: "root", expect: "cgroup landlock", ..Pass::BASE },
+            Pass { name: "user", user: "user", expect: "cgroup landlock", ..Pass::BASE },
+        ],
+    },
+    Boot {
+        name: "stock",
+        kernel: Wanted::Stock,
+        options: "",
+        passes: &[Pass { name: "root", user: "root", expect: "cgroup", ..Pass::BASE }],
+    },
+];
+
+/// Containers with systemd.
+pub const CONTAINERS: &[Boot] = &[];
+
+impl Pass {
+    /// What most passes have in common.
+    const BASE: Self = Self {
+        name: "",
+        user: "root",
+        expect: "",
+        modules: CONTAINMENT,
+        arguments: "--skip a_tree_that_runs_away",
+        before: "",
+    };
+}
+
+impl Boot {
+    /// What a virtual machine's kernel is told.
+    pub fn command_line(&self) -> String {
+        format!("bog.boot={} {}", self.name, self.options)
+    }
+
+    /// The passes as the shell commands that `boot.sh` reads.
+    pub fn script(&self) -> String {
+        let lines = self.passes.iter().map(|pass| {
+            let Pass { name, user, expect, modules, arguments, before } = pass;
+            format!("{before}\npass {name} {user} '{expect}' {} {arguments}\n", modules.join(" "))
+        });
+        lines.collect()
+    }
+}
