@@ -13,6 +13,8 @@ pub struct Wakes {
     pub dispatcher: Notify,
     /// The outbox: a delivery may be due.
     pub outbox: Notify,
+    /// The watch for orphans: what an earlier daemon left has been taken over.
+    pub recovered: Notify,
     /// Held while due slots are written down: nothing is started before all of them are.
     pub recording: Mutex<()>,
     draining: AtomicBool,

@@ -48,6 +48,8 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
         deliveries_pending: counts.deliveries.iter().map(|(_, count)| count).sum(),
         scheduler_lag_ms: u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
         next_fire_at: counts.next_slot,
+        orphans_ended: counts.orphans.ended,
+        last_orphan_at: counts.orphans.last_at,
     }))
 }
 

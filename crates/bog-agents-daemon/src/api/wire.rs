@@ -363,6 +363,13 @@ pub struct Health {
     /// The next slot of any job.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_fire_at: Option<Timestamp>,
+    /// Processes that outlived their run and were ended, ever.
+    #[serde(default)]
+    pub orphans_ended: u64,
+    /// When the last of them was.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_orphan_at: Option<Timestamp>,
 }
 
 /// What may be said when a run is cancelled.

@@ -142,6 +142,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         metrics: metrics.clone(),
         problems: problems.clone(),
         data_dir: folder.path.clone(),
+        instance: dispatcher::instance_of(&folder.path),
         epoch,
         boot,
         max_concurrent: config.max_concurrent,
@@ -231,6 +232,7 @@ impl Workers {
         };
         group.start("api", api::serve(listener, app, intake.clone()));
         group.start("dispatcher", dispatcher::run(parts.dispatcher.clone(), intake.clone()));
+        group.start("orphans", dispatcher::orphans(parts.dispatcher.clone(), intake.clone()));
         group.start("slots", triggers::slots(slots, intake.clone()));
         group.start("jobs", jobs::watch(parts.jobs.clone(), parts.problems.clone(), intake.clone()));
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));

@@ -94,7 +94,7 @@ impl Dispatcher {
         match runner.wait().await {
             runner::Ended::Outcome(record) => End::Recorded(record),
             runner::Ended::NeverBegan => End::NeverBegan,
-            runner::Ended::Lost { reason } => End::without_runner(Outcome::Interrupted, reason),
+            runner::Ended::Lost { reason, left } => End::Lost { reason, left },
         }
     }
 

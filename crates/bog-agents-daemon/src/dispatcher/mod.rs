@@ -4,9 +4,12 @@
 //! daemon left behind is taken over at the start (`recover`), before anything new is claimed.
 
 mod attempt;
+mod orphans;
 mod prepare;
 mod recover;
 mod settle;
+
+pub use orphans::{instance_of, orphans};
 
 use crate::clock;
 use crate::jobs::Jobs;
@@ -44,6 +47,8 @@ pub struct Dispatcher {
     pub problems: Problems,
     /// The daemon's data folder.
     pub data_dir: PathBuf,
+    /// Which daemon this is: the mark that every process of its runs carries.
+    pub instance: String,
     /// This life of the daemon.
     pub epoch: Epoch,
     /// This start of the machine.

@@ -87,7 +87,7 @@ impl Dispatcher {
             lease_until: None,
             limits: runner::TreeLimits::default(),
             sandbox: Policy::default(),
-            instance: String::new(),
+            instance: self.instance.clone(),
         };
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;

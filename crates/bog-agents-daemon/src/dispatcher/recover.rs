@@ -7,7 +7,6 @@ use crate::runner::handle::{self as runner, Found};
 use crate::store::{Claim, Ready, StoreError};
 use crate::tasks::Group;
 use bog_domain::ids::RunId;
-use bog_domain::run::Outcome;
 use std::collections::HashSet;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,7 @@ impl Dispatcher {
             let entered = self.under_way.enter(ready.run.id);
             attempts.start("adopted attempt", take_over(self.clone(), ready, entered));
         }
+        self.wakes.recovered.notify_one();
     }
 
     /// Ends runners of this data folder that have no row, as after a lost database. Their folders are kept.
@@ -63,7 +63,7 @@ impl Dispatcher {
             } else {
                 runner::read_outcome(dir).map(|outcome| match outcome {
                     Some(record) => Found::Ended(Box::new(record)),
-                    None => Found::Lost { reason: "the machine was restarted".to_owned() },
+                    None => Found::Lost { reason: "the machine was restarted".to_owned(), left: 0 },
                 })
             };
             match found {
@@ -106,7 +106,7 @@ async fn take_over(dispatcher: Dispatcher, ready: Ready, entered: Entered) {
         }
         Found::Ended(record) => End::Recorded(record),
         Found::NeverBegan => End::NeverBegan,
-        Found::Lost { reason } => End::without_runner(Outcome::Interrupted, reason),
+        Found::Lost { reason, left } => End::Lost { reason, left },
     };
     let job = dispatcher.job_of(&ready);
     dispatcher.settle(claim, &ready, job.as_ref(), end).await;

@@ -16,6 +16,8 @@ pub(super) enum End {
     Recorded(Box<OutcomeRecord>),
     /// It never began: that costs no retry.
     NeverBegan,
+    /// Its runner died without a word; so many processes it had left behind were ended.
+    Lost { reason: String, left: usize },
     /// There is no record of a runner.
     Without { outcome: Outcome, error: String },
 }
@@ -32,14 +34,11 @@ impl Dispatcher {
         let end = match end {
             End::NeverBegan => return self.give_back(claim).await,
             End::Recorded(record) => self.end_of(claim, ready, job, *record),
-            End::Without { outcome, error } => {
-                let record = OutcomeRecord {
-                    outcome,
-                    error: Some(error),
-                    ..OutcomeRecord::start_failed(String::new(), clock::now())
-                };
-                self.end_of(claim, ready, job, record)
+            End::Lost { reason, left } => {
+                let end = self.end_of(claim, ready, job, unrecorded(Outcome::Interrupted, reason));
+                AttemptEnd { left_behind: left as u64, ..end }
             }
+            End::Without { outcome, error } => self.end_of(claim, ready, job, unrecorded(outcome, error)),
         };
         let (outcome, finished) = (end.outcome, matches!(end.then, Ended::Finished(_)));
         loop {
@@ -100,10 +99,16 @@ impl Dispatcher {
             containment: record.containment,
             // One that was reached while the attempt was ending for another reason did not end it.
             limit: record.limit.filter(|_| record.outcome == Outcome::LimitExceeded),
+            left_behind: 0,
             finished_at: clock::now(),
             then,
         }
     }
+}
+
+/// The record of an attempt that left none.
+fn unrecorded(outcome: Outcome, error: String) -> OutcomeRecord {
+    OutcomeRecord { outcome, ..OutcomeRecord::start_failed(error, clock::now()) }
 }
 
 /// The deliveries of a run that ended so. A revision that is no longer valid as a whole still says where results go.

@@ -9,7 +9,7 @@ use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EVENT_FILE, EXIT_
 pub use super::protocol::{AttemptSpec, OutcomeRecord, TreeLimits, VERSION};
 pub use super::recovery::{Found, inspect};
 use super::recovery::{Judged, judge, no_space};
-pub use super::tree::sweep;
+pub use super::tree::{Mark, Marked, Process, end_marked, marked_by, sweep};
 use bog_domain::ids::RunId;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -44,6 +44,8 @@ pub enum Ended {
     Lost {
         /// What is known, for people.
         reason: String,
+        /// How many processes it had left behind, which were ended.
+        left: usize,
     },
 }
 
@@ -213,9 +215,10 @@ impl Runner {
                 Ok(Judged::Lost { .. }) if code == Some(EXIT_NO_SPACE.into()) => {
                     return Ended::Outcome(Box::new(no_space(&self.dir)));
                 }
-                Ok(Judged::Lost { reason }) => return Ended::Lost { reason },
+                Ok(Judged::Lost { reason, left }) => return Ended::Lost { reason, left },
                 Err(error) if tries == JUDGE_TRIES => {
-                    return Ended::Lost { reason: format!("`{}` cannot be judged: {error}", self.dir.display()) };
+                    let reason = format!("`{}` cannot be judged: {error}", self.dir.display());
+                    return Ended::Lost { reason, left: 0 };
                 }
                 Err(_) => {
                     tries += 1;

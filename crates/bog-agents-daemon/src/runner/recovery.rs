@@ -35,6 +35,8 @@ pub enum Found {
     Lost {
         /// What is known, for people.
         reason: String,
+        /// How many processes it had left behind, which were ended.
+        left: usize,
     },
 }
 
@@ -48,7 +50,7 @@ pub(super) enum Judged {
     /// There is no verdict but `void`.
     NeverBegan,
     /// There is no outcome and never will be.
-    Lost { reason: String },
+    Lost { reason: String, left: usize },
 }
 
 /// Finds out what became of the attempt in `dir`, `runs/RUN/N`, and settles it: an attempt that has not begun never
@@ -61,7 +63,7 @@ pub async fn inspect(dir: &Path) -> io::Result<Found> {
         Judged::Live(socket) => Found::Live(Box::new(Runner::adopted(dir.to_owned(), socket))),
         Judged::Ended(record) => Found::Ended(record),
         Judged::NeverBegan => Found::NeverBegan,
-        Judged::Lost { reason } => Found::Lost { reason },
+        Judged::Lost { reason, left } => Found::Lost { reason, left },
     })
 }
 
@@ -77,8 +79,8 @@ fn judge_once(dir: &Path) -> io::Result<Judged> {
     let lock = match lock {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            sweep_attempt(dir, spec.as_ref());
-            return Ok(Judged::Lost { reason: "folder missing".to_owned() });
+            let left = sweep_attempt(dir, spec.as_ref());
+            return Ok(Judged::Lost { reason: "folder missing".to_owned(), left });
         }
         Err(error) => return Err(error),
     };
@@ -116,9 +118,9 @@ fn settle(dir: &Path, spec: Option<&AttemptSpec>, _lock: &File) -> io::Result<Ju
     if verdict == NO_SPACE {
         return Ok(Judged::Ended(Box::new(no_space(dir))));
     }
-    let swept = sweep_attempt(dir, spec);
-    let left = if swept > 0 { format!("; {swept} processes it left behind were ended") } else { String::new() };
-    Ok(Judged::Lost { reason: format!("its runner died after it {STARTED} the attempt{left}") })
+    let left = sweep_attempt(dir, spec);
+    let ended = if left > 0 { format!("; {left} processes it left behind were ended") } else { String::new() };
+    Ok(Judged::Lost { reason: format!("its runner died after it {STARTED} the attempt{ended}"), left })
 }
 
 fn sweep_attempt(dir: &Path, spec: Option<&AttemptSpec>) -> usize {

@@ -30,6 +30,8 @@ pub struct AttemptEnd {
     pub containment: Option<Containment>,
     /// The limit that ended it, where its outcome is that it exceeded one.
     pub limit: Option<LimitHit>,
+    /// Processes that its runner had left behind, and that were ended for it.
+    pub left_behind: u64,
     /// When it ended.
     pub finished_at: Timestamp,
     /// What follows.
@@ -122,6 +124,7 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         end.containment.as_ref().map(serde_json::to_string).transpose()?,
         limit_hit(end)?,
     ])?;
+    super::orphans::add(tx, end.left_behind, end.finished_at)?;
     // An earlier attempt may have said more.
     tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
     if end.output.len() > OUTPUT_HEAD {

@@ -14,6 +14,7 @@ mod error;
 mod finish;
 mod integrity;
 mod open;
+mod orphans;
 #[cfg(test)]
 mod plans;
 mod prune;
@@ -35,6 +36,7 @@ pub use error::StoreError;
 pub use finish::{AttemptEnd, Ended, NewDelivery};
 pub use integrity::{Violation, check, run_states};
 pub use open::OpenError;
+pub use orphans::{Orphans, orphans};
 pub use query::{Counts, FireFilter, Page, RunFilter};
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};

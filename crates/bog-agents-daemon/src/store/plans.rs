@@ -163,6 +163,7 @@ async fn attempts(store: &Store) {
             usage: Usage::default(),
             containment: None,
             limit: None,
+            left_behind: 0,
             finished_at: at(3),
             then,
         };
@@ -189,6 +190,8 @@ async fn lists(store: &Store) {
     store.counts().await.unwrap();
     store.running().await.unwrap();
     store.asked_to_end().await.unwrap();
+    store.attempts_under_way().await.unwrap();
+    store.count_orphans(1, at(9)).await.unwrap();
     store.due_triggers(at(10), 10).await.unwrap();
     store.next_slot().await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {

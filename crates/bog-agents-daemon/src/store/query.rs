@@ -1,7 +1,7 @@
 //! Lists and single rows, for people and programs.
 
 use super::rows::{FIRE_COLUMNS, FireRow, JOB_COLUMNS, JobRow, RUN_COLUMNS, RevisionRow, RunRow, Seq, ms};
-use super::{Store, StoreError};
+use super::{Orphans, Store, StoreError};
 use bog_domain::delivery::DeliveryState;
 use bog_domain::fire::Disposition;
 use bog_domain::ids::{FireId, JobId, JobUid, RunId};
@@ -61,6 +61,8 @@ pub struct Counts {
     pub deliveries: Vec<(DeliveryState, u64)>,
     /// The most overdue slot that has not been recorded.
     pub next_slot: Option<Timestamp>,
+    /// Processes that outlived their attempt, ever.
+    pub orphans: Orphans,
 }
 
 impl Store {
@@ -293,5 +295,6 @@ fn counts(tx: &Connection) -> Result<Counts, StoreError> {
         next_slot: tx
             .prepare_cached("SELECT min(next_at) FROM triggers WHERE next_at IS NOT NULL")?
             .query_row([], |row| super::rows::optional_time(row, 0))?,
+        orphans: super::orphans::read(tx)?,
     })
 }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -47,6 +47,8 @@ struct Gauges {
     running: Gauge,
     open_deliveries: Labelled<Gauge>,
     lag: Seconds,
+    /// Counted in the store, over every life of the daemon.
+    orphans_ended: Counter,
 }
 
 /// One figure.
@@ -115,6 +117,8 @@ impl Metrics {
         all.register("runs_running", "Runs that run", gauges.running.clone());
         let help = "Deliveries still to be made, by state";
         all.register("deliveries_open", help, gauges.open_deliveries.clone());
+        let help = "Processes that outlived their run and were ended, ever";
+        all.register("orphans_ended", help, gauges.orphans_ended.clone());
         let help = "How overdue the most overdue slot is that is not recorded yet";
         all.register_with_unit("scheduler_lag", help, seconds(), gauges.lag.clone());
         all
@@ -188,6 +192,7 @@ impl Gauges {
             self.open_deliveries.get_or_create(&vec![("state", state.as_str())]).set(signed(open));
         }
         self.lag.set(lag(counts, now).as_secs_f64());
+        self.orphans_ended.inner().store(counts.orphans.ended, Ordering::Relaxed);
     }
 }
 
@@ -209,6 +214,7 @@ fn sample(line: &str) -> Option<Sample> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Orphans;
 
     fn counts() -> Counts {
         Counts {
@@ -218,6 +224,7 @@ mod tests {
             running: 2,
             deliveries: vec![(DeliveryState::Retrying, 4)],
             next_slot: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            orphans: Orphans { ended: 5, last_at: None },
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Sent, Signal};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use std::fs;
+use std::io::Read;
 
 /// One process, as it was when `/proc` was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +19,22 @@ pub struct Process {
     pub zombie: bool,
 }
 
-/// Every process that `/proc` shows.
-pub fn processes() -> Vec<Process> {
+/// More of an environment is not read, so that a huge one costs no more than a large one.
+const ENVIRONMENT_MAX_BYTES: u64 = 256 << 10;
+
+/// The number of every process that `/proc` shows.
+pub fn pids() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(process).collect()
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-fn process(pid: i32) -> Option<Process> {
+/// Every process that `/proc` shows.
+pub fn processes() -> Vec<Process> {
+    pids().into_iter().filter_map(process).collect()
+}
+
+/// The process that has this number now.
+pub fn process(pid: i32) -> Option<Process> {
     parse_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
@@ -42,6 +52,15 @@ fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
 pub fn has_in_environment(process: &Process, variable: &str) -> bool {
     let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+}
+
+/// Reads the environment that a process was started with into `buffer`; nothing where it is gone or somebody else's.
+pub fn environment(pid: i32, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) else { return };
+    if file.take(ENVIRONMENT_MAX_BYTES).read_to_end(buffer).is_err() {
+        buffer.clear();
+    }
 }
 
 /// Sends a signal to exactly this process.

@@ -7,11 +7,13 @@
 mod linux;
 #[cfg(target_os = "linux")]
 use linux as system;
+mod marks;
 
 use bog_domain::ids::RunId;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+pub use marks::{Mark, Marked, end_marked, marked_by};
 pub use system::Process;
 
 /// How often a STOP sweep looks for processes that were born meanwhile. A fork bomb needs two or three rounds.
@@ -70,14 +72,19 @@ pub fn kill_descendants() -> usize {
 /// process sits in the kernel and cannot die.
 pub fn sweep(run_id: RunId) -> usize {
     let mark = format!("BOG_RUN_ID={run_id}");
+    end_all(|| marked(&mark)).sent.len()
+}
+
+/// Ends everything `find` finds, until it finds nothing that can be ended any more or patience is over.
+fn end_all(find: impl Fn() -> Vec<Process>) -> Struck {
     let give_up = Instant::now() + SWEEP_PATIENCE;
     let mut ended = HashSet::new();
     loop {
-        let struck = strike(|| marked(&mark));
+        let struck = strike(&find);
         let any = !struck.sent.is_empty();
         ended.extend(struck.sent);
         if !any || Instant::now() > give_up {
-            return ended.len();
+            return Struck { sent: ended, not_allowed: struck.not_allowed };
         }
         // What was killed needs a moment to go; the next round says whether it went.
         std::thread::sleep(Duration::from_millis(2));

@@ -161,6 +161,7 @@ impl Api {
             usage: Usage { cpu_seconds: Some(0.5), ..Usage::default() },
             containment: Some(contained()),
             limit: None,
+            left_behind: 0,
             finished_at: clock::now(),
             then: Ended::Finished(deliveries.clone()),
         };

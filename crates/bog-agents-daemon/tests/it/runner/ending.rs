@@ -53,10 +53,10 @@ async fn a_lost_folder_ends_the_tree() {
     until("the agent is up", || attempt.path("ready").exists()).await;
     fs::remove_dir_all(attempt.path("runs")).expect("removed");
     until("the runner noticed by itself", || attempt.processes().is_empty()).await;
-    let Ended::Lost { reason } = ended(runner).await else { panic!("lost was expected") };
+    let Ended::Lost { reason, .. } = ended(runner).await else { panic!("lost was expected") };
     assert_eq!(reason, "folder missing");
     let again = runner::inspect(&attempt.dir).await.expect("judged");
-    assert!(matches!(&again, Found::Lost { reason } if reason == "folder missing"), "{again:?}");
+    assert!(matches!(&again, Found::Lost { reason, .. } if reason == "folder missing"), "{again:?}");
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ async fn a_killed_runner_takes_its_agent_along_and_the_rest_is_swept() {
     let runner = attempt.spawn();
     until("the grandchild is up", || attempt.path("ready").exists()).await;
     kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
-    let Ended::Lost { reason } = ended(runner).await else { panic!("lost was expected") };
+    let Ended::Lost { reason, left } = ended(runner).await else { panic!("lost was expected") };
+    assert!(left > 0, "{reason}");
     assert!(reason.starts_with("its runner died after it started the attempt; "), "{reason}");
     assert_eq!(attempt.processes(), Vec::<i32>::new());
     let again = runner::inspect(&attempt.dir).await.expect("judged");

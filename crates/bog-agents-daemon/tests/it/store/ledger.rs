@@ -176,6 +176,7 @@ pub fn ended(claim: Claim, then: Ended) -> AttemptEnd {
         usage: Usage::default(),
         containment: None,
         limit: None,
+        left_behind: 0,
         finished_at: at(3),
         then,
     }

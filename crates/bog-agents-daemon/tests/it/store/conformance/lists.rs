@@ -1,7 +1,7 @@
 //! Lists: newest first, page by page, by every filter; and the figures.
 
 use crate::store::ledger::{Ledger, at, by_hand, deliveries, ended, job, slot};
-use bog_agents_daemon::store::{Arrival, Counts, FireFilter, RunFilter, SaveJob};
+use bog_agents_daemon::store::{Arrival, Counts, FireFilter, Orphans, RunFilter, SaveJob};
 use bog_domain::delivery::{AfterDelivery, DeliveryState};
 use bog_domain::fire::Disposition;
 use bog_domain::ids::RunId;
@@ -128,7 +128,15 @@ async fn the_figures_count_what_is_open() {
     ledger.claim(runs[0]).await;
     let counts = ledger.store.counts().await.unwrap();
     let deliveries = vec![(DeliveryState::Pending, 1), (DeliveryState::Retrying, 1)];
-    let expected = Counts { jobs: 2, invalid_edits: 0, queued: 2, running: 1, deliveries, next_slot: Some(at(60)) };
+    let expected = Counts {
+        jobs: 2,
+        invalid_edits: 0,
+        queued: 2,
+        running: 1,
+        deliveries,
+        next_slot: Some(at(60)),
+        orphans: Orphans::default(),
+    };
     assert_eq!(counts, expected);
     ledger.close();
 }

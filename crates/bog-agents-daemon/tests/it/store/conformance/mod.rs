@@ -6,6 +6,7 @@ mod claim;
 mod deliver;
 mod finish;
 mod lists;
+mod orphans;
 mod prune;
 mod save;
 mod slots;
