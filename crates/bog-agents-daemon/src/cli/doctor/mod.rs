@@ -5,6 +5,7 @@ mod daemon;
 mod deep;
 mod folder;
 mod machine;
+mod secrets;
 
 use super::context::Context;
 use super::exit::Exit;
@@ -61,6 +62,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     findings.extend(machine::check(context));
     findings.extend(agents::check());
     findings.extend(daemon::check(context).await);
+    findings.extend(secrets::check(context).await);
     if args.deep {
         findings.extend(deep::check(context));
     }
