@@ -1,10 +1,18 @@
 //! The one file that reads the environment.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+#[cfg(unix)]
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
 
 /// Where the data folder is, for tests, containers and several daemons side by side.
 pub const DATA_DIR: &str = "BOG_DAEMON_DATA_DIR";
+
+/// `NAME_FILE` names the file that holds the secret `NAME`.
+pub const FILE_SUFFIX: &str = "_FILE";
+
+/// Where systemd puts the credentials of a service (systemd.exec(5), `LoadCredential=`).
+pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// Variables every agent gets, besides `LC_*`, `XDG_*` and those its job names.
 const USUAL: [&str; 15] = [
@@ -61,15 +69,35 @@ pub fn expand_home(path: &str) -> PathBuf {
     }
 }
 
-/// The environment of an agent: the usual variables, and those named, where they are set. Nothing else is inherited.
+/// The environment of an agent without its secrets: the usual variables, and those named, where they are set. Nothing else
+/// is inherited, and nothing that says where its secrets, or anyone's credentials, come from.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
-pub fn for_agent(named: &[String]) -> Vec<(OsString, OsString)> {
-    let wanted = |name: &str| {
-        USUAL.contains(&name)
-            || name.starts_with("LC_")
-            || name.starts_with("XDG_")
-            || named.iter().any(|given| given == name)
+pub fn for_agent(named: &[String], secrets: &[String]) -> Vec<(OsString, OsString)> {
+    let is_usual = |name: &str| USUAL.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_");
+    let is_named = |name: &str| named.iter().any(|given| given == name);
+    let is_secret = |name: &str| {
+        let of = name.strip_suffix(FILE_SUFFIX);
+        name == CREDENTIALS_DIRECTORY || secrets.iter().any(|secret| secret == name || of == Some(secret))
     };
+    let wanted = |name: &str| (is_usual(name) || is_named(name)) && !is_secret(name);
     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(wanted)).collect()
+}
+
+/// Where a program of this name is on `PATH`.
+#[must_use]
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    let mode = |metadata: Metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && mode(metadata) & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(file: &Path) -> bool {
+    file.with_extension("exe").is_file()
 }

@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod outputs;
 pub mod runner;
 pub mod sandbox;
+pub mod secrets;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

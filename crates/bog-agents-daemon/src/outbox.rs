@@ -5,6 +5,7 @@ use crate::clock;
 use crate::context;
 use crate::jobs::Jobs;
 use crate::outputs::{self, Message, Target, file};
+use crate::secrets::Secrets;
 use crate::store::{DueDelivery, Store, StoreError};
 use crate::tasks::{self, Group};
 use crate::telemetry::{Metrics, Problems};
@@ -41,6 +42,8 @@ pub struct Outbox {
     pub wakes: Arc<Wakes>,
     /// Who knows what a job is.
     pub jobs: Jobs,
+    /// What may not leave.
+    pub secrets: Secrets,
     /// Who is told what was delivered.
     pub metrics: Metrics,
     /// Who is told what keeps deliveries from being recorded.
@@ -176,7 +179,7 @@ impl Outbox {
         context::add_end(&mut context, &due.run, &output);
         let rendered = rendered(due, &job, &context, output);
         let (target, message) = match rendered {
-            Ok(rendered) => rendered,
+            Ok((target, message)) => (target, Message { text: self.secrets.masked(message.text), ..message }),
             Err(attempted) => return Ok(attempted),
         };
         let roots = self.roots_of(&job);

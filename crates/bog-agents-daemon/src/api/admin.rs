@@ -1,13 +1,15 @@
 //! What is done to the daemon itself: draining it, and giving it a new token.
 
 use super::App;
+use super::TOKEN;
 use super::health;
+use super::masking::AsItIs;
 use super::params::Given;
 use super::problem::ApiError;
 use super::wire::{Health, NewToken, Problem};
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
+use axum::{Extension, Json};
 use std::sync::Arc;
 
 /// Takes no new work from now on; what runs goes on.
@@ -23,11 +25,15 @@ pub(super) async fn drain(state: State<Arc<App>>, given: Given) -> Result<(Statu
     responses((status = 200, body = NewToken), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn rotate_token(
     State(app): State<Arc<App>>,
-) -> Result<([(HeaderName, &'static str); 1], Json<NewToken>), ApiError> {
+) -> Result<(Extension<AsItIs>, [(HeaderName, &'static str); 1], Json<NewToken>), ApiError> {
     let token = app.token.clone();
     let rotated = crate::tasks::blocking(move || token.rotate()).await;
     match rotated {
-        Ok(Ok(())) => Ok(([(header::CACHE_CONTROL, "no-store")], Json(NewToken { token: app.token.expose() }))),
+        Ok(Ok(())) => {
+            app.secrets.learn(TOKEN, &app.token.expose().into());
+            let answer = NewToken { token: app.token.expose() };
+            Ok((Extension(AsItIs), [(header::CACHE_CONTROL, "no-store")], Json(answer)))
+        }
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::StorageFull => Err(crate::store::StoreError::Full.into()),
         Ok(Err(error)) => {
             Err(ApiError::Unavailable(format!("the new token cannot be written: {error}; the old one stays")))

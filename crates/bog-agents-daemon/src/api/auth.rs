@@ -12,6 +12,9 @@ use subtle::ConstantTimeEq;
 /// The header by which the command line names itself; it becomes the author of what it changes.
 pub const CLIENT_HEADER: &str = "x-bog-client";
 
+/// How the token is called where it is masked: after the variable that holds it for the command line.
+pub const TOKEN: &str = "BOG_DAEMON_TOKEN";
+
 /// The token's file.
 const FILE: &str = ".token";
 

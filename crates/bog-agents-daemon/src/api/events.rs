@@ -115,19 +115,20 @@ impl Follow {
         self.tail = tail;
         let events = events.map_err(|error| ApiError::Unavailable(format!("the events cannot be read: {error}")))?;
         for event in &events {
-            self.ready.push_back(message("event", event)?.id(format!("{}-{}", event.attempt, event.seq)));
+            self.ready.push_back(self.message("event", event)?.id(format!("{}-{}", event.attempt, event.seq)));
         }
         if events.is_empty() && (row.state == RunState::Finished || !self.to_the_end) {
-            self.ready.push_back(message("end", &runs::whole(&self.app, row).await?)?);
+            let run = runs::whole(&self.app, row).await?;
+            self.ready.push_back(self.message("end", &run)?);
             self.over = true;
         }
         Ok(!self.ready.is_empty())
     }
-}
 
-fn message(name: &str, data: &impl serde::Serialize) -> Result<sse::Event, ApiError> {
-    sse::Event::default()
-        .event(name)
-        .json_data(data)
-        .map_err(|error| ApiError::Internal(format!("an event cannot be written: {error}")))
+    /// The one way into the stream: no message holds the value of a known secret.
+    fn message(&self, name: &str, data: &impl serde::Serialize) -> Result<sse::Event, ApiError> {
+        let data = serde_json::to_string(data)
+            .map_err(|error| ApiError::Internal(format!("an event cannot be written: {error}")))?;
+        Ok(sse::Event::default().event(name).data(self.app.secrets.masked_json(data)))
+    }
 }

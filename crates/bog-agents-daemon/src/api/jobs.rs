@@ -1,16 +1,17 @@
 //! `/jobs`: made, read, changed, deleted.
 
 use super::body::{Raw, Written, YAML};
+use super::masking::AsItIs;
 use super::params::{Given, cursor};
 use super::problem::ApiError;
 use super::wire::{Job, List, Problem};
 use super::{App, CLIENT_HEADER, convert, idempotency};
 use crate::jobs::{Author, JobsError, Version};
 use crate::store::JobRow;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bog_domain::ids::{JobId, JobUid};
 use bog_domain::spec::JobSpec;
 use std::sync::Arc;
@@ -41,14 +42,17 @@ fn etag(version: &Version) -> String {
     }
 }
 
-/// A job with its revision as `ETag`.
-fn answer(app: &App, row: JobRow) -> Result<Response, ApiError> {
-    Ok(([(header::ETAG, etag(&Version::Revision(row.revision)))], Json(convert::job(row, &app.jobs)?)).into_response())
+/// A job with its revision as `ETag`. Its secrets are looked for now.
+async fn answer(app: &App, row: JobRow) -> Result<Response, ApiError> {
+    let etag = etag(&Version::Revision(row.revision));
+    let mut job = convert::job(row, &app.jobs)?;
+    job.warnings.extend(app.secrets.check(job.spec.written_secret_names()).await);
+    Ok(([(header::ETAG, etag)], Json(job)).into_response())
 }
 
-fn created(app: &App, row: JobRow) -> Result<Response, ApiError> {
+async fn created(app: &App, row: JobRow) -> Result<Response, ApiError> {
     let location = format!("/jobs/{}", row.id);
-    let mut response = answer(app, row)?;
+    let mut response = answer(app, row).await?;
     *response.status_mut() = StatusCode::CREATED;
     let location = location.try_into().map_err(|_| ApiError::Internal("a job's id is no header".to_owned()))?;
     response.headers_mut().insert(header::LOCATION, location);
@@ -87,7 +91,10 @@ pub(super) async fn all(State(app): State<Arc<App>>, given: Given) -> Result<Jso
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|last| cursor(&last.id));
-    let items = rows.into_iter().map(|row| convert::job(row, &app.jobs)).collect::<Result<_, _>>()?;
+    let mut items = rows.into_iter().map(|row| convert::job(row, &app.jobs)).collect::<Result<Vec<_>, _>>()?;
+    for job in &mut items {
+        job.warnings.extend(app.secrets.last_warnings(job.spec.written_secret_names()));
+    }
     Ok(Json(List { items, next }))
 }
 
@@ -121,7 +128,7 @@ pub(super) async fn create(
         Written::Text(text) => app.jobs.create_text(id, text, author, asked.clone()).await,
     };
     match made {
-        Ok(row) => created(&app, row),
+        Ok(row) => created(&app, row).await,
         // The same request may have come twice at once: the other one made it.
         Err(error @ JobsError::Conflict(_)) => match idempotency::answered(&app.store, asked.as_ref()).await? {
             Some(id) => created_before(&app, &id).await,
@@ -134,7 +141,7 @@ pub(super) async fn create(
 /// The answer to a repetition: the job that the first request made, as it is now.
 async fn created_before(app: &App, id: &str) -> Result<Response, ApiError> {
     match find(app, id).await {
-        Ok(row) => created(app, row),
+        Ok(row) => created(app, row).await,
         Err(ApiError::NotFound(_)) => Err(ApiError::Conflict(format!(
             "this request made the job `{id}`, and it was deleted since: use a new key"
         ))),
@@ -153,11 +160,11 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let row = find(&app, &id).await?;
     if !headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(YAML.as_bytes())) {
-        return answer(&app, row);
+        return answer(&app, row).await;
     }
     let text = app.jobs.text(&row.id).await?;
-    Ok(([(header::ETAG, etag(&Version::of_text(&text))), (header::CONTENT_TYPE, YAML.to_owned())], text)
-        .into_response())
+    let headers = [(header::ETAG, etag(&Version::of_text(&text))), (header::CONTENT_TYPE, YAML.to_owned())];
+    Ok((Extension(AsItIs), headers, text).into_response())
 }
 
 /// Replaces a job, by its fields or by its file's text, which is kept as it is, comments and all.
@@ -179,7 +186,7 @@ pub(super) async fn replace(
         Written::Spec(spec) => app.jobs.replace(id, *spec, if_match, author).await?,
         Written::Text(text) => app.jobs.replace_text(id, text, if_match, author).await?,
     };
-    answer(&app, row)
+    answer(&app, row).await
 }
 
 /// Changes some fields of a job (JSON merge patch, RFC 7396).
@@ -202,7 +209,7 @@ pub(super) async fn patch(
             "a merge patch is a JSON object: the fields to change; `null` removes one".to_owned(),
         ));
     }
-    answer(&app, app.jobs.patch(id, merge, if_match, author(&headers)).await?)
+    answer(&app, app.jobs.patch(id, merge, if_match, author(&headers)).await?).await
 }
 
 /// Deletes a job: its file and its triggers. Its history stays.
@@ -247,5 +254,5 @@ async fn switch(
     enabled: bool,
 ) -> Result<Response, ApiError> {
     let id = find(&app, &id).await?.id;
-    answer(&app, app.jobs.set_enabled(id, enabled, author(&headers)).await?)
+    answer(&app, app.jobs.set_enabled(id, enabled, author(&headers)).await?).await
 }

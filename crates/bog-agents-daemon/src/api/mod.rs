@@ -14,6 +14,7 @@ mod fires;
 mod health;
 mod idempotency;
 mod jobs;
+mod masking;
 mod metrics;
 mod next;
 mod openapi;
@@ -25,12 +26,13 @@ mod runs;
 mod server;
 pub mod wire;
 
-pub use auth::{CLIENT_HEADER, Token};
+pub use auth::{CLIENT_HEADER, TOKEN, Token};
 pub use router::{Reach, router};
 pub use server::serve;
 
 use crate::inbox::Inbox;
 use crate::jobs::Jobs;
+use crate::secrets::Secrets;
 use crate::store::Store;
 use crate::telemetry::{Metrics, Problems};
 use jiff::Timestamp;
@@ -45,6 +47,8 @@ pub struct App {
     pub inbox: Inbox,
     /// The jobs.
     pub jobs: Jobs,
+    /// What may not be told.
+    pub secrets: Secrets,
     /// What is counted.
     pub metrics: Metrics,
     /// Who may ask.

@@ -2,7 +2,9 @@
 
 use super::problem::ApiError;
 use super::server::{Connection, Held};
-use super::{App, admin, body, events, explain, fire, fires, health, jobs, metrics, next, openapi, revisions, runs};
+use super::{
+    App, admin, body, events, explain, fire, fires, health, jobs, masking, metrics, next, openapi, revisions, runs,
+};
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
@@ -70,6 +72,8 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
     document.merge(open_document);
     let open = open.method_not_allowed_fallback(other_method).layer(from_fn(hold));
     map.method_not_allowed_fallback(other_method)
+        // Within what holds the connection until the answer has been taken.
+        .layer(from_fn_with_state(Arc::clone(&app), masking::mask))
         .layer(from_fn_with_state(Arc::clone(&app), authorize))
         .merge(open)
         .with_state(app)

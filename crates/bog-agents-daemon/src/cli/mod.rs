@@ -16,6 +16,7 @@ mod job;
 mod out;
 mod run;
 mod runs;
+mod secrets;
 mod status;
 mod token;
 mod values;

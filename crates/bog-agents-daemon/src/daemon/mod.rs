@@ -8,7 +8,7 @@ mod stopping;
 pub use error::DaemonError;
 pub use folder::FolderError;
 
-use crate::api::{self, App, Token};
+use crate::api::{self, App, TOKEN, Token};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::dispatcher::{self, Dispatcher};
@@ -16,11 +16,13 @@ use crate::inbox::Inbox;
 use crate::jobs::{self, Jobs, JobsError};
 use crate::outbox::{self, Outbox};
 use crate::outputs::file::Roots;
+use crate::secrets::{self, Secrets};
 use crate::store::{Opened, Store};
 use crate::tasks::Group;
 use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
 use crate::wakes::Wakes;
+use bog_agent::providers::Provider;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::IpAddr;
@@ -80,10 +82,11 @@ pub fn run(options: RunOptions) -> Result<Stopped, DaemonError> {
 async fn run_until_stopped(options: RunOptions) -> Result<Stopped, DaemonError> {
     let folder = DataFolder::take(&options.data_dir)?;
     let config = Config::load(&folder.path)?;
-    telemetry::init_logging(config.log == LogFormat::Json);
+    let secrets = Secrets::new();
+    telemetry::init_logging(config.log == LogFormat::Json, secrets.clone());
     let listener = listen(&options, &config).await?;
     let mut stopping = Stopping::install()?;
-    let (parts, writer) = build(&folder, &config).await?;
+    let (parts, writer) = build(&folder, &config, secrets).await?;
     let mut workers = Workers::start(&parts, &config, listener, &folder)?;
     let stopped = tokio::select! {
         () = stopping.asked() => Ok(workers.stop(&parts.inbox, &mut stopping).await),
@@ -101,6 +104,7 @@ async fn run_until_stopped(options: RunOptions) -> Result<Stopped, DaemonError> 
 /// What the workers share.
 struct Parts {
     store: Store,
+    secrets: Secrets,
     wakes: Arc<Wakes>,
     inbox: Inbox,
     jobs: Jobs,
@@ -111,11 +115,16 @@ struct Parts {
     problems: Problems,
 }
 
-async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thread::JoinHandle<()>), DaemonError> {
+async fn build(
+    folder: &DataFolder,
+    config: &Config,
+    secrets: Secrets,
+) -> Result<(Parts, std::thread::JoinHandle<()>), DaemonError> {
     let metrics = Metrics::new();
     let of_commits = metrics.clone();
     let on_commit = Box::new(move |took, operations| of_commits.commit(took, operations));
     let Opened { store, quarantined, writer } = Store::open(&folder.path.join("daemon.db"), on_commit)?;
+    let store = store.masking(secrets.clone());
     let problems = Problems::new();
     if let Some((aside, why)) = quarantined {
         let problem = format!(
@@ -130,15 +139,18 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
     let epoch = store.begin_epoch(boot.clone()).await?;
     let wakes = Arc::new(Wakes::default());
     let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let token = token(folder)?;
     let defaults = config.defaults(&folder.path);
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);
-    let jobs = Jobs::new(store.clone(), Arc::clone(&wakes), &folder.path, defaults);
+    let jobs = Jobs::new(store.clone(), secrets.clone(), Arc::clone(&wakes), &folder.path, defaults);
     read_jobs(&jobs).await?;
+    know(&secrets, &jobs, &token).await?;
     store.reschedule_all(basis, clock::now()).await?;
     let dispatcher = Dispatcher {
         store: store.clone(),
         wakes: Arc::clone(&wakes),
         jobs: jobs.clone(),
+        secrets: secrets.clone(),
         metrics: metrics.clone(),
         problems: problems.clone(),
         data_dir: folder.path.clone(),
@@ -155,14 +167,14 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         store: store.clone(),
         wakes: Arc::clone(&wakes),
         jobs: jobs.clone(),
+        secrets: secrets.clone(),
         metrics: metrics.clone(),
         problems: problems.clone(),
         roots,
         under_way: Arc::default(),
         lanes: Arc::default(),
     };
-    let token = token(folder)?;
-    Ok((Parts { store, wakes, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
+    Ok((Parts { store, secrets, wakes, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
 }
 
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
@@ -177,6 +189,16 @@ async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
         Err(JobsError::Store(error)) => return Err(error.into()),
         Err(error) => tracing::error!(%error, "job files cannot be read: jobs go on as they were"),
     }
+    Ok(())
+}
+
+/// Whatever is said from here on, these values are masked in it: what jobs name, the keys of model providers, the token.
+/// What only the keyring holds follows in a moment: it may take its time, and nobody has it yet.
+async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token) -> Result<(), DaemonError> {
+    secrets.learn(TOKEN, &token.expose().into());
+    jobs.name_secrets().await?;
+    let keys = Provider::ALL.iter().flat_map(|provider| provider.secrets());
+    secrets.check_nearby(keys.map(|name| (*name).to_owned())).await;
     Ok(())
 }
 
@@ -216,6 +238,7 @@ impl Workers {
             store: parts.store.clone(),
             inbox: parts.inbox.clone(),
             jobs: parts.jobs.clone(),
+            secrets: parts.secrets.clone(),
             metrics: parts.metrics.clone(),
             token: parts.token.clone(),
             data_dir: folder.path.clone(),
@@ -235,6 +258,7 @@ impl Workers {
         group.start("orphans", dispatcher::orphans(parts.dispatcher.clone(), intake.clone()));
         group.start("slots", triggers::slots(slots, intake.clone()));
         group.start("jobs", jobs::watch(parts.jobs.clone(), parts.problems.clone(), intake.clone()));
+        group.start("secrets", secrets::keep_up(parts.secrets.clone(), intake.clone()));
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));
         let keep = config.keep.map(bog_domain::units::Span::duration);
         group.start("housekeeping", housekeeping::run(parts.store.clone(), folder.path.clone(), keep, outbox.clone()));

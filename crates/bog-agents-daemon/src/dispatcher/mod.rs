@@ -14,6 +14,7 @@ pub use orphans::{instance_of, orphans};
 use crate::clock;
 use crate::jobs::Jobs;
 use crate::runner::handle::Control;
+use crate::secrets::Secrets;
 use crate::store::{Epoch, Store, StoreError};
 use crate::tasks::Group;
 use crate::telemetry::{Metrics, Problems};
@@ -41,6 +42,8 @@ pub struct Dispatcher {
     pub wakes: Arc<Wakes>,
     /// Who knows what a job is.
     pub jobs: Jobs,
+    /// Where secrets come from.
+    pub secrets: Secrets,
     /// Who is told what ended.
     pub metrics: Metrics,
     /// Who is told what keeps runs from starting or from being recorded.

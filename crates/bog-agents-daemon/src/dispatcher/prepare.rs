@@ -8,6 +8,7 @@ use crate::store::{Ready, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
 use bog_domain::run::Outcome;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io;
@@ -69,6 +70,10 @@ impl Dispatcher {
             Ok(dir) => dir,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
+        let secrets = match self.secrets.get_all(&job.secrets).await {
+            Ok(secrets) => secrets,
+            Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
+        };
         let (command, stdin) = with_prompt(argv, prompt);
         let spec = runner::AttemptSpec {
             version: runner::VERSION,
@@ -82,7 +87,7 @@ impl Dispatcher {
             wall_clock_ms: millis(job.limits.wall_clock),
             grace_ms: millis(job.limits.grace),
             output_bytes: job.limits.output_bytes,
-            mask_env: job.secrets.clone(),
+            mask_env: self.masked_names(job),
             socket: runner::socket_path(ready.run.id, attempt)?,
             lease_until: None,
             limits: runner::TreeLimits::default(),
@@ -91,8 +96,16 @@ impl Dispatcher {
         };
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
-        let named: Vec<String> = job.env.iter().chain(&job.secrets).cloned().collect();
-        Ok(Prepared::Runner { dir, spec: Box::new(spec), env: env::for_agent(&named) })
+        let mut env = env::for_agent(&job.env, &job.secrets);
+        env.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.expose_secret().into())));
+        Ok(Prepared::Runner { dir, spec: Box::new(spec), env })
+    }
+
+    /// The variables whose values are masked in what the agent says: also where this job calls plain what is another's
+    /// secret.
+    fn masked_names(&self, job: &Job) -> Vec<String> {
+        let also = job.env.iter().filter(|name| self.secrets.is_named(name) && !job.secrets.contains(name));
+        job.secrets.iter().chain(also).cloned().collect()
     }
 
     /// The job's folder, or the run's own where it names none.

@@ -150,6 +150,7 @@ impl Jobs {
         answer: Option<Answer>,
     ) -> Result<JobRow, JobsError> {
         let (text, spec, job) = source.read(&id, &self.inner.defaults)?;
+        self.inner.secrets.name(spec.secret_names());
         crate::failpoint::hit("jobs.before_file");
         let path = file::path_of(&self.inner.folder, id.as_str());
         let before = std::fs::read_to_string(&path).ok();

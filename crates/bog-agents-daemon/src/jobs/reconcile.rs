@@ -124,6 +124,7 @@ impl Jobs {
                 Difference::Touched { id, state } => touched.push(self.inner.store.note_file(id, state, None)),
                 Difference::Valid { id, job, spec, text, state } => {
                     self.usable(&file::path_of(&self.inner.folder, id.as_str()));
+                    self.inner.secrets.name(spec.secret_names());
                     let uid = JobUid::new(clock::new_id());
                     let save = SaveJob::new(uid, &job, spec_json(&spec), state, Author::File.as_str(), clock::now());
                     saves.push((save, text));
@@ -183,6 +184,7 @@ impl Jobs {
                 self.unusable(file::path_of(&self.inner.folder, id.as_str()), error.to_string());
                 return Ok(false);
             };
+            self.inner.secrets.name(spec.secret_names());
             let uid = JobUid::new(clock::new_id());
             let kept = FileState { hash: good_state.hash, stamp: String::new() };
             let save = SaveJob::new(uid, &job, spec_json(&spec), kept, Author::File.as_str(), clock::now());

@@ -4,6 +4,7 @@
 
 use super::change::{self, Source};
 use super::file;
+use crate::secrets::Secrets;
 use crate::store::{Answer, JobRow, Store, StoreError};
 use crate::tasks;
 use crate::wakes::Wakes;
@@ -108,6 +109,7 @@ pub struct Jobs {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) store: Store,
+    pub(super) secrets: Secrets,
     pub(super) wakes: Arc<Wakes>,
     pub(super) folder: PathBuf,
     pub(super) good: PathBuf,
@@ -119,13 +121,27 @@ pub(super) struct Inner {
 }
 
 impl Jobs {
-    /// The jobs of a data folder.
+    /// The jobs of a data folder. Whatever secrets they name, `secrets` is told of.
     #[must_use]
-    pub fn new(store: Store, wakes: Arc<Wakes>, data_dir: &Path, defaults: Defaults) -> Self {
+    pub fn new(store: Store, secrets: Secrets, wakes: Arc<Wakes>, data_dir: &Path, defaults: Defaults) -> Self {
         let (folder, good) = (data_dir.join("jobs"), data_dir.join("revisions"));
-        let inner =
-            Inner { store, wakes, folder, good, defaults, changing: Mutex::default(), unusable: Default::default() };
+        let (changing, unusable) = (Mutex::default(), Default::default());
+        let inner = Inner { store, secrets, wakes, folder, good, defaults, changing, unusable };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Tells `secrets` what all jobs name.
+    ///
+    /// # Errors
+    /// When the jobs cannot be read.
+    pub async fn name_secrets(&self) -> Result<(), StoreError> {
+        for spec in self.inner.store.specs_that_may_name_secrets().await? {
+            // One that this version does not understand is shown with its job.
+            if let Ok(spec) = serde_json::from_str::<JobSpec>(&spec) {
+                self.inner.secrets.name(spec.secret_names());
+            }
+        }
+        Ok(())
     }
 
     /// The valid job of a stored spec.

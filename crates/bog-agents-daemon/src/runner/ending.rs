@@ -43,7 +43,7 @@ impl Ending {
     pub fn record(self, spec: &AttemptSpec, masker: &Masker, started_at: Timestamp) -> OutcomeRecord {
         let finished_at = crate::clock::now();
         if let Some(error) = self.launch_error {
-            let error = error.explain(&spec.command[0], &spec.working_dir);
+            let error = masker.mask(&error.explain(&spec.command[0], &spec.working_dir));
             return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(capped(error), started_at) };
         }
         let (outcome, reason) = match (self.cut, self.exit) {

@@ -76,6 +76,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written; then it did not happen.
     pub async fn accept(&self, arrival: Arrival, now: Timestamp) -> Result<Accepted, StoreError> {
+        let arrival = self.masked_arrival(arrival);
         self.write(move |tx| {
             crate::failpoint::hit("store.accept");
             accept(tx, arrival, now)

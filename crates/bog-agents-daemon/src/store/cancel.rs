@@ -25,6 +25,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub async fn cancel(&self, id: RunId, reason: String, now: Timestamp) -> Result<Cancelled, StoreError> {
+        let reason = self.masked(reason);
         self.write(move |tx| {
             let text = id.to_string();
             if cancel_where(tx, "id = ?3", &text, &reason, now)? > 0 {

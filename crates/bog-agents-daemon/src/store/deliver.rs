@@ -77,6 +77,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written; then the delivery is attempted again.
     pub async fn deliver(&self, id: DeliveryId, after: AfterDelivery, now: Timestamp) -> Result<(), StoreError> {
+        let after = self.masked_after(after);
         self.write(move |tx| {
             crate::failpoint::hit("store.deliver");
             let (state, next_at, error, receipt) = match after {

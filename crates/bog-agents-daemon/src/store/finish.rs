@@ -68,6 +68,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written; then the outcome is still in the attempt's folder.
     pub async fn finish(&self, end: AttemptEnd) -> Result<bool, StoreError> {
+        let end = self.masked_end(end);
         self.write(move |tx| {
             crate::failpoint::hit("store.finish");
             finish(tx, &end)

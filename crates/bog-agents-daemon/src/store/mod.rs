@@ -13,6 +13,7 @@ mod epoch;
 mod error;
 mod finish;
 mod integrity;
+mod masking;
 mod open;
 mod orphans;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use save_job::{FileState, NewTrigger, SaveJob, Saved};
 pub use slots::{Advance, DueTrigger, TriggerRow};
 pub use writer::OnCommit;
 
+use crate::secrets::Secrets;
 use reader::Readers;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -57,6 +59,7 @@ pub struct Store {
     // Dropped first: the writer closes the file last, which folds the log into it.
     readers: Readers,
     writer: Writer,
+    secrets: Secrets,
 }
 
 /// What opening gives.
@@ -81,7 +84,14 @@ impl Store {
         let readers = Readers::open(path).map_err(failed)?;
         let (writer, thread) = Writer::start(opened.connection, on_commit)
             .map_err(|error| failed(StoreError::Unavailable(error.to_string())))?;
-        Ok(Opened { store: Self { readers, writer }, quarantined: opened.quarantined, writer: thread })
+        let store = Self { readers, writer, secrets: Secrets::new() };
+        Ok(Opened { store, quarantined: opened.quarantined, writer: thread })
+    }
+
+    /// Writes down no value of these secrets.
+    #[must_use]
+    pub fn masking(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     async fn write<T, F>(&self, operation: F) -> Result<T, StoreError>

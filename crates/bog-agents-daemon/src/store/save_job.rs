@@ -174,6 +174,7 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub async fn note_file(&self, id: JobId, file: FileState, invalid: Option<String>) -> Result<(), StoreError> {
+        let invalid = invalid.map(|error| self.secrets.masked_json(error));
         self.write(move |tx| {
             let sql = "UPDATE jobs SET stamp = ?2, invalid = ?3 WHERE id = ?1 AND deleted_at IS NULL";
             tx.prepare_cached(sql)?.execute(params![id.as_str(), file.stamp, invalid])?;

@@ -4,6 +4,7 @@
 use crate::store::ledger::Ledger;
 use crate::support::reexec;
 use bog_agents_daemon::jobs::{Author, Jobs, JobsError, Reconciled, Version};
+use bog_agents_daemon::secrets::Secrets;
 use bog_agents_daemon::store::{Answer, JobRow};
 use bog_agents_daemon::wakes::Wakes;
 use bog_domain::error::SpecError;
@@ -36,8 +37,13 @@ impl Folder {
     /// A daemon's view of a data folder that is there.
     fn over(folder: tempfile::TempDir) -> Self {
         let ledger = Ledger::in_folder(folder);
-        let jobs =
-            Jobs::new(ledger.store.clone(), Arc::new(Wakes::default()), ledger.folder.path(), Defaults::default());
+        let jobs = Jobs::new(
+            ledger.store.clone(),
+            Secrets::new(),
+            Arc::new(Wakes::default()),
+            ledger.folder.path(),
+            Defaults::default(),
+        );
         Self { ledger, jobs }
     }
 

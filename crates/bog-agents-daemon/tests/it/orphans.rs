@@ -35,7 +35,6 @@ impl Stray {
         Self::running("exec sleep 1000", marks)
     }
 
-    #[expect(clippy::zombie_processes, reason = "dropping it waits for it")]
     fn running(script: &str, marks: &[(&str, &str)]) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("trap '' TERM; {script}")]).envs(marks.iter().copied());

@@ -4,15 +4,13 @@ use super::Finding;
 use crate::env;
 use bog_agent::presets::Preset;
 use bog_agent::providers;
-use std::path::Path;
 
 pub(super) fn check() -> Vec<Finding> {
     vec![presets(), keys()]
 }
 
 fn presets() -> Finding {
-    let path = env::var("PATH").unwrap_or_default();
-    let found = |preset: &Preset| std::env::split_paths(&path).any(|folder| is_program(&folder.join(preset.program())));
+    let found = |preset: &Preset| env::program(preset.program()).is_some();
     let names: Vec<_> = Preset::ALL.into_iter().filter(found).map(Preset::as_str).collect();
     let all = Preset::ALL.map(Preset::as_str).join(", ");
     let detail =
@@ -28,13 +26,4 @@ fn keys() -> Finding {
         format!("in this environment: {}", names.join(", "))
     };
     Finding::ok("provider keys", detail)
-}
-
-fn is_program(path: &Path) -> bool {
-    let Ok(metadata) = std::fs::metadata(path) else { return false };
-    #[cfg(unix)]
-    let runnable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0;
-    #[cfg(not(unix))]
-    let runnable = true;
-    metadata.is_file() && runnable
 }

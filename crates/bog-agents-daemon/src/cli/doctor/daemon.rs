@@ -3,13 +3,8 @@
 use super::super::context::{Context, Reach};
 use super::super::files::JobFiles;
 use super::Finding;
-use crate::env;
-use std::collections::BTreeMap;
 
 const CHECK: &str = "daemon";
-
-/// Values shorter than this are not masked: too much else would be.
-const SHORTEST_MASKED: usize = 8;
 
 pub(super) async fn check(context: &Context) -> Vec<Finding> {
     let mut findings = match context.reach().await {
@@ -56,31 +51,15 @@ fn jobs(files: &JobFiles) -> Vec<Finding> {
         .iter()
         .map(|name| Finding::warn(CHECK, format!("`{name}` is not a job's file: rename it to `ID.yaml`")))
         .collect();
-    let mut short: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in &ids {
         match files.read(id).map(|file| file.job) {
-            Ok(Ok((spec, _))) => {
-                for name in spec.secrets.iter().filter(|name| is_short(name)) {
-                    short.entry(name.clone()).or_default().push(id.to_string());
-                }
-            }
+            Ok(Ok(_)) => {}
             Ok(Err(wrong)) => findings.push(Finding::fail(CHECK, format!("`{}`: {wrong}", files.path(id).display()))),
             Err(error) => findings.push(Finding::fail(CHECK, format!("{error:#}"))),
         }
     }
-    findings.extend(short.into_iter().map(|(name, jobs)| {
-        let detail = format!(
-            "`{name}` is shorter than {SHORTEST_MASKED} characters and is not masked (job {})",
-            jobs.join(", ")
-        );
-        Finding::warn("secrets", detail)
-    }));
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, format!("{} valid", ids.len())));
     }
     findings
-}
-
-fn is_short(name: &str) -> bool {
-    env::var(name).is_some_and(|value| !value.is_empty() && value.chars().count() < SHORTEST_MASKED)
 }

@@ -6,6 +6,7 @@ mod deep;
 mod folder;
 mod machine;
 mod orphans;
+mod secrets;
 
 use super::context::Context;
 use super::exit::Exit;
@@ -63,6 +64,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     findings.extend(agents::check());
     findings.extend(daemon::check(context).await);
     findings.extend(orphans::check(context));
+    findings.extend(secrets::check(context).await);
     if args.deep {
         findings.extend(deep::check(context));
     }

@@ -4,6 +4,7 @@ use super::super::context::{Context, Reach, say_offline};
 use super::super::exit::{Exit, usage};
 use super::super::files::{self, JobFiles};
 use super::super::out::{note, warn};
+use super::super::secrets;
 use super::super::when::{distance, local};
 use super::spec::SpecArgs;
 use crate::client::Client;
@@ -75,7 +76,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let new = new_job(args, &context.files()?)?;
     match context.reach().await? {
         Reach::Daemon(daemon) => to_daemon(&new, &daemon, context).await?,
-        Reach::Files(files) => to_files(&new, &files, context)?,
+        Reach::Files(files) => to_files(&new, &files, context).await?,
     }
     Ok(Exit::Ok)
 }
@@ -147,11 +148,12 @@ async fn to_daemon(new: &NewJob, daemon: &Client, context: &Context) -> anyhow::
     Ok(())
 }
 
-fn to_files(new: &NewJob, files: &JobFiles, context: &Context) -> anyhow::Result<()> {
+async fn to_files(new: &NewJob, files: &JobFiles, context: &Context) -> anyhow::Result<()> {
     say_offline(files);
     let text = new.text.clone().unwrap_or_else(|| yaml::to_yaml(&new.spec));
     files.create(&new.id, &text)?;
-    new.job.warnings().iter().for_each(|warning| warn(warning));
+    let secrets = secrets::seen_from_here(&new.spec).await;
+    new.job.warnings().iter().chain(&secrets).for_each(|warning| warn(warning));
     let next = files::next_slots(&new.job, context.now, 1).first().map(|slot| slot.at);
     context.out.text(&format!("created job `{}`: `{}`", new.id, files.path(&new.id).display()))?;
     context.out.text(&next_line(new.job.enabled, !new.job.triggers.is_empty(), next, context))?;

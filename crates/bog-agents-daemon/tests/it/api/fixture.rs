@@ -7,6 +7,7 @@ use bog_agents_daemon::api::{App, Reach, Token, router};
 use bog_agents_daemon::clock;
 use bog_agents_daemon::inbox::Inbox;
 use bog_agents_daemon::jobs::Jobs;
+use bog_agents_daemon::secrets::Secrets;
 use bog_agents_daemon::store::{AttemptEnd, Claim, Ended, NewDelivery, Store};
 use bog_agents_daemon::telemetry::{Metrics, Problems};
 use bog_agents_daemon::wakes::Wakes;
@@ -32,6 +33,7 @@ pub struct Api {
     pub inbox: Inbox,
     pub token: Token,
     pub problems: Problems,
+    pub secrets: Secrets,
     pub stop: CancellationToken,
     pub router: Router,
 }
@@ -64,13 +66,16 @@ pub fn app(folder: &Path) -> (App, Store) {
     for name in ["jobs", "revisions", "runs"] {
         std::fs::create_dir_all(folder.join(name)).unwrap();
     }
+    let secrets = Secrets::new();
     let store = Store::open(&folder.join("daemon.db"), Box::new(|_, _| {})).unwrap().store;
+    let store = store.masking(secrets.clone());
     let metrics = Metrics::new();
     let wakes = Arc::new(Wakes::default());
     let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
     let app = App {
-        jobs: Jobs::new(store.clone(), wakes, folder, Defaults::default()),
+        jobs: Jobs::new(store.clone(), secrets.clone(), wakes, folder, Defaults::default()),
         store: store.clone(),
+        secrets,
         inbox,
         metrics,
         token: Token::load_or_create(folder).unwrap().0,
@@ -86,9 +91,10 @@ impl Api {
         let folder = tempfile::tempdir().unwrap();
         let (app, store) = app(folder.path());
         let (inbox, token, problems) = (app.inbox.clone(), app.token.clone(), app.problems.clone());
+        let secrets = app.secrets.clone();
         let stop = CancellationToken::new();
         let router = router(Arc::new(app), Reach::Loopback, stop.clone());
-        Self { folder, store, inbox, token, problems, stop, router }
+        Self { folder, store, inbox, token, problems, secrets, stop, router }
     }
 
     /// Asks with the token, and with what the headers add.

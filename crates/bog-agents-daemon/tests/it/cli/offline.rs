@@ -222,7 +222,10 @@ fn doctor_names_what_is_wrong_and_ends_with_1() {
     };
     assert_eq!(detail("fail", "permissions"), "others may look into `HOME/data` (755): chmod 700 'HOME/data'");
     assert!(detail("fail", "jobs").starts_with("`HOME/data/jobs/broken.yaml`: line 1, column 1: "));
-    assert_eq!(detail("warn", "secrets"), "`MY_SECRET` is shorter than 8 characters and is not masked (job brief)");
+    assert_eq!(
+        detail("warn", "secrets"),
+        "secret `MY_SECRET` is shorter than 8 characters and is not masked (job brief)"
+    );
     assert_eq!(detail("warn", "daemon"), "not running: `bog-agents-daemon run` starts it");
     assert!(!said.out.contains("short\""), "a value was shown: {said:?}");
 }

@@ -1,0 +1,46 @@
+//! What comes from outside is masked on its way into the database: what agents said, what went wrong, what events held.
+//! Jobs are written as they are: they hold names, and their files are the source.
+
+use super::{Arrival, AttemptEnd, Store, StoreError};
+use bog_domain::delivery::AfterDelivery;
+
+impl Store {
+    /// The specs, as JSON text, of active jobs that may name secrets: of thousands most do not.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn specs_that_may_name_secrets(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|tx| {
+            let sql = "SELECT spec FROM jobs WHERE deleted_at IS NULL AND (instr(spec, '\"secrets\"') OR instr(spec, '_env') \
+                       OR instr(spec, '\"slack\"') OR instr(spec, '\"email\"') OR instr(spec, '\"github_comment\"'))";
+            let mut statement = tx.prepare(sql)?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    pub(super) fn masked(&self, text: String) -> String {
+        self.secrets.masked(text)
+    }
+
+    pub(super) fn masked_end(&self, end: AttemptEnd) -> AttemptEnd {
+        AttemptEnd { error: end.error.map(|error| self.masked(error)), output: self.masked(end.output), ..end }
+    }
+
+    pub(super) fn masked_arrival(&self, arrival: Arrival) -> Arrival {
+        Arrival { context: self.secrets.masked_json(arrival.context), ..arrival }
+    }
+
+    pub(super) fn masked_after(&self, after: AfterDelivery) -> AfterDelivery {
+        match after {
+            AfterDelivery::Delivered { receipt } => {
+                AfterDelivery::Delivered { receipt: receipt.map(|receipt| self.masked(receipt)) }
+            }
+            AfterDelivery::RetryAfter { delay, error } => {
+                AfterDelivery::RetryAfter { delay, error: self.masked(error) }
+            }
+            AfterDelivery::GaveUp { error } => AfterDelivery::GaveUp { error: self.masked(error) },
+        }
+    }
+}
