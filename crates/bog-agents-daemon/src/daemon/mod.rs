@@ -146,6 +146,7 @@ async fn build(folder: &DataFolder, config: &Config) -> Result<(Parts, std::thre
         boot,
         max_concurrent: config.max_concurrent,
         shutdown_grace: config.shutdown_grace.duration(),
+        folders: dispatcher::Folders::default(),
         under_way: dispatcher::UnderWay::default(),
     };
     let roots =

@@ -4,9 +4,13 @@
 //! daemon left behind is taken over at the start (`recover`), before anything new is claimed.
 
 mod attempt;
+mod contain;
+mod folders;
 mod prepare;
 mod recover;
 mod settle;
+
+pub use folders::Folders;
 
 use crate::clock;
 use crate::jobs::Jobs;
@@ -52,6 +56,8 @@ pub struct Dispatcher {
     pub max_concurrent: u32,
     /// How long running attempts are waited for at the end.
     pub shutdown_grace: Duration,
+    /// Where jobs work.
+    pub folders: Folders,
     /// Attempts under way, with the sockets of those that have a runner.
     pub under_way: UnderWay,
 }

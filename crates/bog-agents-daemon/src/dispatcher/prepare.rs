@@ -2,8 +2,8 @@
 //! attempt that cannot be prepared for lack of space costs nothing.
 
 use super::Dispatcher;
+use super::contain::{Held, tree_limits};
 use crate::runner::handle as runner;
-use crate::sandbox::policy::Policy;
 use crate::store::{Ready, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
@@ -46,7 +46,7 @@ impl Dispatcher {
         self.run_dir(run).join(attempt.to_string())
     }
 
-    fn run_dir(&self, run: bog_domain::ids::RunId) -> PathBuf {
+    pub(super) fn run_dir(&self, run: bog_domain::ids::RunId) -> PathBuf {
         self.data_dir.join("runs").join(run.to_string())
     }
 
@@ -70,6 +70,12 @@ impl Dispatcher {
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
         let (command, stdin) = with_prompt(argv, prompt);
+        let program = command.first().cloned().unwrap_or_default();
+        let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), program).await?;
+        let Held { env, secrets, policy } = match held {
+            Ok(held) => held,
+            Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
+        };
         let spec = runner::AttemptSpec {
             version: runner::VERSION,
             run_id: ready.run.id,
@@ -82,17 +88,16 @@ impl Dispatcher {
             wall_clock_ms: millis(job.limits.wall_clock),
             grace_ms: millis(job.limits.grace),
             output_bytes: job.limits.output_bytes,
-            mask_env: job.secrets.clone(),
+            mask_env: secrets,
             socket: runner::socket_path(ready.run.id, attempt)?,
             lease_until: None,
-            limits: runner::TreeLimits::default(),
-            sandbox: Policy::default(),
+            limits: tree_limits(&job.limits),
+            sandbox: policy,
             instance: String::new(),
         };
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
-        let named: Vec<String> = job.env.iter().chain(&job.secrets).cloned().collect();
-        Ok(Prepared::Runner { dir, spec: Box::new(spec), env: env::for_agent(&named) })
+        Ok(Prepared::Runner { dir, spec: Box::new(spec), env })
     }
 
     /// The job's folder, or the run's own where it names none.
@@ -139,7 +144,7 @@ fn with_prompt(argv: &[String], prompt: Option<String>) -> (Vec<String>, Option<
     (argv.iter().map(fill).collect(), None)
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

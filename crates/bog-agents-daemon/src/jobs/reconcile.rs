@@ -154,7 +154,7 @@ impl Jobs {
         self.save_all(saves).await?;
         try_join_all(gone.into_iter().map(|id| self.delete_lost(id))).await?;
         if done != Reconciled::default() {
-            self.inner.wakes.slots.notify_one();
+            self.changed();
             self.inner.wakes.dispatcher.notify_one();
         }
         Ok(done)
