@@ -159,6 +159,7 @@ async fn build(
         boot,
         max_concurrent: config.max_concurrent,
         shutdown_grace: config.shutdown_grace.duration(),
+        folders: dispatcher::Folders::default(),
         under_way: dispatcher::UnderWay::default(),
     };
     let roots =

@@ -4,11 +4,14 @@
 //! daemon left behind is taken over at the start (`recover`), before anything new is claimed.
 
 mod attempt;
+mod contain;
+mod folders;
 mod orphans;
 mod prepare;
 mod recover;
 mod settle;
 
+pub use folders::Folders;
 pub use orphans::{instance_of, orphans};
 
 use crate::clock;
@@ -60,6 +63,8 @@ pub struct Dispatcher {
     pub max_concurrent: u32,
     /// How long running attempts are waited for at the end.
     pub shutdown_grace: Duration,
+    /// Where jobs work.
+    pub folders: Folders,
     /// Attempts under way, with the sockets of those that have a runner.
     pub under_way: UnderWay,
 }

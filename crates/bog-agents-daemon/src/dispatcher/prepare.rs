@@ -2,13 +2,12 @@
 //! attempt that cannot be prepared for lack of space costs nothing.
 
 use super::Dispatcher;
+use super::contain::{Held, tree_limits};
 use crate::runner::handle as runner;
-use crate::sandbox::policy::Policy;
 use crate::store::{Ready, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
 use bog_domain::run::Outcome;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io;
@@ -47,7 +46,7 @@ impl Dispatcher {
         self.run_dir(run).join(attempt.to_string())
     }
 
-    fn run_dir(&self, run: bog_domain::ids::RunId) -> PathBuf {
+    pub(super) fn run_dir(&self, run: bog_domain::ids::RunId) -> PathBuf {
         self.data_dir.join("runs").join(run.to_string())
     }
 
@@ -70,11 +69,13 @@ impl Dispatcher {
             Ok(dir) => dir,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
-        let secrets = match self.secrets.get_all(&job.secrets).await {
-            Ok(secrets) => secrets,
+        let (command, stdin) = with_prompt(argv, prompt);
+        let program = command.first().cloned().unwrap_or_default();
+        let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), program).await?;
+        let Held { env, masked, policy } = match held {
+            Ok(held) => held,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
-        let (command, stdin) = with_prompt(argv, prompt);
         let spec = runner::AttemptSpec {
             version: runner::VERSION,
             run_id: ready.run.id,
@@ -87,25 +88,16 @@ impl Dispatcher {
             wall_clock_ms: millis(job.limits.wall_clock),
             grace_ms: millis(job.limits.grace),
             output_bytes: job.limits.output_bytes,
-            mask_env: self.masked_names(job),
+            mask_env: masked,
             socket: runner::socket_path(ready.run.id, attempt)?,
             lease_until: None,
-            limits: runner::TreeLimits::default(),
-            sandbox: Policy::default(),
+            limits: tree_limits(&job.limits),
+            sandbox: policy,
             instance: self.instance.clone(),
         };
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
-        let mut env = env::for_agent(&job.env, &job.secrets);
-        env.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.expose_secret().into())));
         Ok(Prepared::Runner { dir, spec: Box::new(spec), env })
-    }
-
-    /// The variables whose values are masked in what the agent says: also where this job calls plain what is another's
-    /// secret.
-    fn masked_names(&self, job: &Job) -> Vec<String> {
-        let also = job.env.iter().filter(|name| self.secrets.is_named(name) && !job.secrets.contains(name));
-        job.secrets.iter().chain(also).cloned().collect()
     }
 
     /// The job's folder, or the run's own where it names none.
@@ -152,7 +144,7 @@ fn with_prompt(argv: &[String], prompt: Option<String>) -> (Vec<String>, Option<
     (argv.iter().map(fill).collect(), None)
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+pub(super) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -104,7 +104,7 @@ impl Jobs {
         self.inner.store.delete_job(id.clone(), clock::now()).await?;
         // The copy is of no use without the job; one that stays behind is not taken for a job either.
         let _ = std::fs::remove_file(file::path_of(&self.inner.good, id.as_str()));
-        self.inner.wakes.slots.notify_one();
+        self.changed();
         self.inner.wakes.dispatcher.notify_one();
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Jobs {
         }
         // A spare copy: what it holds is in the store and in the job's file already.
         let _ = file::write_durably(&file::path_of(&self.inner.good, id.as_str()), &text);
-        self.inner.wakes.slots.notify_one();
+        self.changed();
         self.inner.store.job(id.clone()).await?.ok_or(JobsError::NotFound(id))
     }
 }

@@ -144,7 +144,7 @@ impl Jobs {
         try_join_all(touched).await?;
         self.save_all(saves).await?;
         if done != Reconciled::default() {
-            self.inner.wakes.slots.notify_one();
+            self.changed();
             self.inner.wakes.dispatcher.notify_one();
         }
         Ok(done)

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
 /// Who changed a job.
@@ -114,6 +115,8 @@ pub(super) struct Inner {
     pub(super) folder: PathBuf,
     pub(super) good: PathBuf,
     pub(super) defaults: Defaults,
+    /// Goes up with every change of any job.
+    pub(super) changes: AtomicU64,
     /// Held while files are changed or compared: a change and a reconciliation never see each other half done.
     pub(super) changing: Mutex<()>,
     /// Files that are no jobs, and why.
@@ -125,8 +128,8 @@ impl Jobs {
     #[must_use]
     pub fn new(store: Store, secrets: Secrets, wakes: Arc<Wakes>, data_dir: &Path, defaults: Defaults) -> Self {
         let (folder, good) = (data_dir.join("jobs"), data_dir.join("revisions"));
-        let (changing, unusable) = (Mutex::default(), Default::default());
-        let inner = Inner { store, secrets, wakes, folder, good, defaults, changing, unusable };
+        let (changes, changing, unusable) = Default::default();
+        let inner = Inner { store, secrets, wakes, folder, good, defaults, changes, changing, unusable };
         Self { inner: Arc::new(inner) }
     }
 
@@ -151,6 +154,18 @@ impl Jobs {
     pub fn parse(&self, id: &JobId, spec: &str) -> Result<Job, SpecError> {
         let value = serde_json::from_str(spec).map_err(|error| SpecError::new("", error))?;
         Job::parse(id.clone(), &yaml::from_json(value)?, &self.inner.defaults)
+    }
+
+    /// A number that goes up with every change of any job: what was made of the jobs at the same number still holds.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.inner.changes.load(Ordering::SeqCst)
+    }
+
+    /// Says that jobs have changed, once the store has it.
+    pub(super) fn changed(&self) {
+        self.inner.changes.fetch_add(1, Ordering::SeqCst);
+        self.inner.wakes.slots.notify_one();
     }
 
     /// The IANA zone of cron expressions that name none.

@@ -5,8 +5,8 @@
 
 use super::RUNNER;
 pub use super::outcome::read_outcome;
-use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EVENT_FILE, EXIT_NO_SPACE, Reply, Request};
-pub use super::protocol::{AttemptSpec, OutcomeRecord, TreeLimits, VERSION};
+use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EXIT_NO_SPACE, Reply, Request};
+pub use super::protocol::{AttemptSpec, EVENT_FILE, OutcomeRecord, TreeLimits, VERSION};
 pub use super::recovery::{Found, inspect};
 use super::recovery::{Judged, judge, no_space};
 pub use super::tree::{Mark, Marked, Process, end_marked, marked_by, sweep};

@@ -12,6 +12,7 @@ mod deliver;
 mod epoch;
 mod error;
 mod finish;
+mod grants;
 mod integrity;
 mod masking;
 mod open;

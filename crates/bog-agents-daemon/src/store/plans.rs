@@ -194,6 +194,7 @@ async fn lists(store: &Store) {
     store.count_orphans(1, at(9)).await.unwrap();
     store.due_triggers(at(10), 10).await.unwrap();
     store.next_slot().await.unwrap();
+    store.working_dirs().await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {
         for job in [None, job()] {
             store.runs(RunFilter { job, state, ..RunFilter::default() }, None, 10).await.unwrap();
@@ -203,6 +204,7 @@ async fn lists(store: &Store) {
         let page = store.fires(FireFilter { job, ..FireFilter::default() }, None, 10).await.unwrap();
         let fire = &page.items[0];
         store.fire(fire.id).await.unwrap();
+        store.tier_of(fire.run_id.unwrap_or(RunId::new(id()))).await.unwrap();
         store.fires_of(fire.run_id.unwrap_or(RunId::new(id())), 10).await.unwrap();
     }
 }

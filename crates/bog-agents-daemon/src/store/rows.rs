@@ -358,7 +358,7 @@ pub(super) fn word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
     from_word(column, row.get(column)?)
 }
 
-fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+pub(super) fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
     row.get::<_, Option<String>>(column)?.map(|text| from_word(column, text)).transpose()
 }
 

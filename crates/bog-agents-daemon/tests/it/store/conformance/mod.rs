@@ -5,6 +5,7 @@ mod cancel;
 mod claim;
 mod deliver;
 mod finish;
+mod grants;
 mod lists;
 mod orphans;
 mod prune;
