@@ -47,6 +47,13 @@ pub fn var_os(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// Every variable of this process, to be handed on.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the environment")]
+pub fn all() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
 /// The data folder: `BOG_DAEMON_DATA_DIR`, else `~/.bog-agents/daemon`.
 #[must_use]
 pub fn data_dir() -> PathBuf {

@@ -1,34 +1,32 @@
 //! The agent's process as the runner sees it: started through the launch stage, with three non-blocking pipes.
 
-use super::LAUNCH;
-use super::launch::{LaunchError, LaunchSpec};
+use super::launch::{LaunchSpec, Reports, pipe};
 use super::protocol::AttemptSpec;
+use super::tree::Tree;
+use super::{LAUNCH, OWN_PROGRAM};
+use crate::sandbox::Split;
+use bog_domain::containment::Mechanism;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd::{Pid, pipe2};
-use std::fs::File;
+use nix::unistd::Pid;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A started agent, or a launch stage that has yet to become one.
+/// A started agent, or a launch stage that has yet to become or to start one.
 pub struct Agent {
-    /// Its pid; it stays ours until it is reaped.
+    /// The launch stage's pid; it stays ours until it is reaped.
     pub pid: Pid,
+    /// The processes to be ended.
+    pub tree: Tree,
     /// What it says; `None` once that ended.
     pub stdout: Option<ChildStdout>,
     /// What it says besides; `None` once that ended.
     pub stderr: Option<ChildStderr>,
     /// What it is still to be told.
     pub stdin: Option<Feed>,
-    report: Report,
-}
-
-/// The pipe in which the launch stage says why it failed. It is read only when the tree is gone, so that no one has to
-/// watch it: empty means that the agent was started.
-struct Report {
-    reader: File,
-    writer: File,
+    /// What the launch stage tells.
+    pub reports: Reports,
 }
 
 /// A text on its way to the agent's standard input.
@@ -39,20 +37,21 @@ pub struct Feed {
 }
 
 impl Agent {
-    /// Starts `spec.command` with the environment of this process.
+    /// Starts `spec.command` with the environment of this process, as the first process of whatever the sandbox has
+    /// `split` off for it. Nothing else may be started after a split.
     ///
     /// # Errors
-    /// Where no process can be made at all; that the program is missing is only known later, by
-    /// [`Agent::launch_error`].
-    pub fn start(spec: &AttemptSpec) -> io::Result<Self> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        let report = Report { reader: File::from(reader), writer: File::from(writer) };
+    /// Where no process can be made at all; that the program is missing is only known later, by a report.
+    pub fn start(spec: &AttemptSpec, split: Split) -> io::Result<Self> {
+        let is_table = split.held.contains(&Mechanism::PidNamespace);
+        let (reports, writer) = pipe()?;
         let launch = LaunchSpec {
-            runner: Pid::this().as_raw(),
-            report_fd: report.writer.as_raw_fd(),
+            report_fd: writer.as_raw_fd(),
             working_dir: spec.working_dir.clone(),
+            sandbox: spec.sandbox.clone(),
+            split,
         };
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = Command::new(OWN_PROGRAM);
         command
             .arg0("bog-agents-daemon")
             .arg(LAUNCH)
@@ -63,7 +62,10 @@ impl Agent {
         command.env_remove(crate::failpoint::VARIABLE);
         let stdin = if spec.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // The pipe's end is told by the end of the last who has it.
+        drop(writer);
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        let tree = if is_table { Tree::Table(pid) } else { Tree::Descendants };
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let stdin = match (child.stdin.take(), &spec.stdin) {
             (Some(pipe), Some(text)) => Some(Feed { pipe, text: text.clone().into_bytes(), written: 0 }),
@@ -78,17 +80,7 @@ impl Agent {
         if let Some(feed) = &stdin {
             set_nonblocking(&feed.pipe)?;
         }
-        Ok(Self { pid, stdout, stderr, stdin, report })
-    }
-
-    /// Why the agent was not started; `None` where it was. To be asked when the tree is gone.
-    pub fn launch_error(self) -> Option<LaunchError> {
-        let Report { mut reader, writer } = self.report;
-        drop(writer);
-        let mut text = Vec::new();
-        // An error is an empty pipe whose other end is still open somewhere: no report either way.
-        let _ = reader.read_to_end(&mut text);
-        serde_json::from_slice(&text).ok()
+        Ok(Self { pid, tree, stdout, stderr, stdin, reports })
     }
 }
 

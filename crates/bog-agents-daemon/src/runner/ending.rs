@@ -4,6 +4,7 @@ use super::launch::LaunchError;
 use super::outcome::ERROR_MAX_BYTES;
 use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
 use super::reap::Exit;
+use bog_domain::containment::Containment;
 use bog_domain::mask::Masker;
 use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ pub enum Cut {
 pub struct Ending {
     /// Why the agent was not started at all.
     pub launch_error: Option<LaunchError>,
+    /// What it was held by; `None` where it was not started.
+    pub containment: Option<Containment>,
     /// How the agent's own process ended.
     pub exit: Option<Exit>,
     /// What ended it from outside.
@@ -43,7 +46,7 @@ impl Ending {
     pub fn record(self, spec: &AttemptSpec, masker: &Masker, started_at: Timestamp) -> OutcomeRecord {
         let finished_at = crate::clock::now();
         if let Some(error) = self.launch_error {
-            let error = masker.mask(&error.explain(&spec.command[0], &spec.working_dir));
+            let error = masker.mask(&error.explain(spec));
             return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(capped(error), started_at) };
         }
         let (outcome, reason) = match (self.cut, self.exit) {
@@ -66,7 +69,7 @@ impl Ending {
             started_at,
             finished_at,
             usage: usage(),
-            containment: None,
+            containment: self.containment,
             limit: None,
             output_truncated: false,
             output: String::new(),

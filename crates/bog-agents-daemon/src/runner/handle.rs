@@ -3,13 +3,13 @@
 //! It is all that the daemon needs to know of runners, the shapes included. Nothing here keeps a run alive or ends one
 //! by being dropped: the runner goes on without the daemon.
 
-use super::RUNNER;
 pub use super::outcome::read_outcome;
 use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EXIT_NO_SPACE, Reply, Request};
 pub use super::protocol::{AttemptSpec, EVENT_FILE, OutcomeRecord, TreeLimits, VERSION};
 pub use super::recovery::{Found, inspect};
 use super::recovery::{Judged, judge, no_space};
 pub use super::tree::{Mark, Marked, Process, end_marked, marked_by, sweep};
+use super::{OWN_PROGRAM, RUNNER};
 use bog_domain::ids::RunId;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -119,8 +119,7 @@ pub fn prepare(dir: &Path, spec: &AttemptSpec, event: &serde_json::Value) -> io:
 /// # Errors
 /// Where no process can be made.
 pub fn spawn(dir: &Path, spec: &AttemptSpec, env: Vec<(OsString, OsString)>) -> io::Result<Runner> {
-    // Not the binary's path: an upgrade under way may have replaced it.
-    spawn_from(Path::new("/proc/self/exe"), dir, spec, env)
+    spawn_from(Path::new(OWN_PROGRAM), dir, spec, env)
 }
 
 /// As [`spawn`], with another binary than this process's own.

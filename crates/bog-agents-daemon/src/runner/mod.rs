@@ -26,8 +26,10 @@ use std::process::ExitCode;
 
 /// The hidden command that supervises one attempt.
 const RUNNER: &str = "runner";
-/// The hidden command that becomes the agent.
+/// The hidden command that becomes the agent, or starts it.
 const LAUNCH: &str = "launch";
+/// This very program. Not the binary's path: an upgrade under way may have replaced it.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Runs a hidden command, if the arguments name one: `runner DIR`, or `launch SPEC -- PROGRAM ARGS...`.
 ///

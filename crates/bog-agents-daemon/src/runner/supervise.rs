@@ -1,11 +1,14 @@
 //! `bog-agents-daemon runner DIR`: the life of one attempt, from its lock to its outcome.
 
+use super::OWN_PROGRAM;
 use super::agent::Agent;
 use super::control::ControlServer;
 use super::events::EventLog;
 use super::outcome::OutcomeFile;
 use super::protocol::{AttemptSpec, EXIT_NO_SPACE, LOCK_FILE, OutcomeRecord, VERDICT_FILE};
 use super::watch::Watch;
+use crate::sandbox::policy::Enforcement;
+use crate::sandbox::{self, Split};
 use crate::{clock, failpoint};
 use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
@@ -107,13 +110,9 @@ impl Held {
         };
         // Twice the output and its JSON: beyond that a log helps nobody.
         let events = EventLog::create(&self.dir, spec.output_bytes.saturating_mul(4).max(256 * 1024));
-        let record = match Agent::start(&spec) {
+        let record = match start(&spec) {
             Ok(agent) => Watch::new(&self, &spec, agent, signals, &mut control, events).until_gone(started_at),
-            Err(error) => {
-                let program = &spec.command[0];
-                let error = format!("no process could be made for `{program}`: {error}; check the system's limits");
-                OutcomeRecord::start_failed(error, started_at)
-            }
+            Err(error) => OutcomeRecord::start_failed(error, started_at),
         };
         failpoint::hit("runner.before_outcome");
         let written = outcome.write(&record);
@@ -150,6 +149,20 @@ impl Held {
         let _ = self.verdict.write_all_at(NO_SPACE.as_bytes(), 0);
         ExitCode::from(EXIT_NO_SPACE)
     }
+}
+
+/// Starts the agent in what its sandbox keeps apart. That is the last thing this process starts or opens: from the split
+/// on its children are in a process table that ends with the first of them.
+fn start(spec: &AttemptSpec) -> Result<Agent, String> {
+    let split = match spec.sandbox.enforcement {
+        Enforcement::Off => Split::default(),
+        Enforcement::BestEffort | Enforcement::Required => {
+            sandbox::split(&spec.sandbox, Path::new(OWN_PROGRAM)).map_err(|refused| refused.explain())?
+        }
+    };
+    Agent::start(spec, split).map_err(|error| {
+        format!("no process could be made for `{}`: {error}; check the system's limits", spec.command[0])
+    })
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -9,13 +9,18 @@ mod linux;
 use linux as system;
 mod marks;
 
+use super::launch::{ASK_ALL, END_ALL};
 use bog_domain::ids::RunId;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 pub use marks::{Mark, Marked, end_marked, marked_by};
 pub use system::Process;
 
+/// How long the first process of a process table gets to end what it started, before it is ended itself.
+const INIT_PATIENCE: Duration = Duration::from_millis(500);
 /// How often a STOP sweep looks for processes that were born meanwhile. A fork bomb needs two or three rounds.
 const STOP_ROUNDS: usize = 64;
 /// How long [`sweep`] goes on where processes do not go away.
@@ -45,6 +50,42 @@ pub enum Sent {
     NotAllowed,
 }
 
+/// The process tree of one attempt, as its runner ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tree {
+    /// Every descendant of the calling process.
+    Descendants,
+    /// A process table of its own, by its first process: a child of the calling process that was not reaped yet, so
+    /// that its pid is nobody else's.
+    Table(Pid),
+}
+
+impl Tree {
+    /// Asks every process of the tree to end.
+    pub fn terminate(self) {
+        match self {
+            Self::Descendants => terminate_descendants(),
+            // It can only be gone already.
+            Self::Table(init) => drop(kill(init, ASK_ALL)),
+        }
+    }
+
+    /// Ends every process of the tree; returns how many it is not allowed to end. To be called again until they are
+    /// gone, with the time since the first call.
+    ///
+    /// A process table ends with its first process, all at once. But what the kernel ends that way is counted nowhere,
+    /// so that process is first given a moment to end and reap the others itself.
+    pub fn kill(self, waited: Duration) -> usize {
+        match self {
+            Self::Descendants => kill_descendants(),
+            Self::Table(init) => {
+                let _ = kill(init, if waited < INIT_PATIENCE { END_ALL } else { nix::sys::signal::Signal::SIGKILL });
+                0
+            }
+        }
+    }
+}
+
 /// Every descendant of the calling process, zombies left out.
 #[must_use]
 pub fn descendants() -> Vec<Process> {
@@ -52,7 +93,7 @@ pub fn descendants() -> Vec<Process> {
 }
 
 /// Asks every descendant of the calling process to end.
-pub fn terminate_descendants() {
+fn terminate_descendants() {
     for process in descendants() {
         if system::signal(&process, Signal::Term) == Sent::Delivered {
             // A stopped process does not notice a TERM; a running one does not mind a CONT.
@@ -62,7 +103,7 @@ pub fn terminate_descendants() {
 }
 
 /// Ends every descendant of the calling process; returns how many it is not allowed to end.
-pub fn kill_descendants() -> usize {
+fn kill_descendants() -> usize {
     strike(descendants).not_allowed
 }
 
@@ -155,5 +196,5 @@ fn strike(find: impl Fn() -> Vec<Process>) -> Struck {
 }
 
 fn own_pid() -> i32 {
-    nix::unistd::Pid::this().as_raw()
+    Pid::this().as_raw()
 }

@@ -7,10 +7,12 @@ use super::agent::Agent;
 use super::control::ControlServer;
 use super::ending::{Cut, Ending};
 use super::events::EventLog;
+use super::launch::{LaunchError, Report};
 use super::protocol::{AttemptSpec, OutcomeRecord};
 use super::reap::{self, Exit, Reaped};
 use super::supervise::Held;
-use super::tree;
+use super::tree::Tree;
+use bog_domain::containment::Containment;
 use bog_domain::mask::Masker;
 use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -35,6 +37,10 @@ pub struct Watch<'a> {
     masker: Masker,
     speech: Speech,
     phase: Phase,
+    /// Why the agent was not started.
+    launch_error: Option<LaunchError>,
+    /// What it was started with.
+    containment: Option<Containment>,
     /// How the agent's own process ended; its descendants may live on.
     ended: Option<Exit>,
     cut: Option<Cut>,
@@ -66,6 +72,8 @@ impl<'a> Watch<'a> {
             speech: Speech::new(pipes, events, &masker, spec.output_bytes),
             masker,
             phase: Phase::Running,
+            launch_error: None,
+            containment: None,
             ended: None,
             cut: None,
             left_alone: 0,
@@ -88,11 +96,17 @@ impl<'a> Watch<'a> {
     }
 
     /// Takes in every process that ended; true when there is none left. As the subreaper, this process is the parent
-    /// of every orphan of the tree, so "no children" means that the tree is empty.
+    /// of every orphan of a tree without an init, so "no children" means that the tree is empty.
     fn reap(&mut self) -> bool {
         loop {
             match reap::next() {
-                Reaped::Child(pid, exit) if pid == self.agent.pid => self.ended = Some(exit),
+                Reaped::Child(pid, exit) if pid == self.agent.pid => {
+                    // What was the launch stage is the agent, unless it stayed as an init: then it told before how
+                    // the agent ended, if it could.
+                    self.hear_reports();
+                    self.agent.tree = Tree::Descendants;
+                    self.ended.get_or_insert(exit);
+                }
                 Reaped::Child(..) => {}
                 Reaped::NoneYet => break,
                 Reaped::NoChild => return true,
@@ -102,6 +116,22 @@ impl<'a> Watch<'a> {
             self.terminate();
         }
         false
+    }
+
+    fn hear_reports(&mut self) {
+        for report in self.agent.reports.read() {
+            match report {
+                Report::Held(containment) => self.containment = Some(containment),
+                Report::Failed(error) => self.launch_error = Some(error),
+                Report::Ended { exit, left } => {
+                    self.ended.get_or_insert(exit);
+                    if !left && self.phase == Phase::Running {
+                        // The init goes by itself. Should it not, it is no better than what it is to end.
+                        self.phase = self.after_term();
+                    }
+                }
+            }
+        }
     }
 
     fn keep_time(&mut self, now: Duration) {
@@ -131,12 +161,16 @@ impl<'a> Watch<'a> {
     }
 
     fn terminate(&mut self) {
-        tree::terminate_descendants();
-        self.phase = Phase::terminating(now(), Duration::from_millis(self.spec.grace_ms));
+        self.agent.tree.terminate();
+        self.phase = self.after_term();
+    }
+
+    fn after_term(&self) -> Phase {
+        Phase::terminating(now(), Duration::from_millis(self.spec.grace_ms))
     }
 
     fn strike(&mut self, now: Duration) {
-        let not_allowed = tree::kill_descendants();
+        let not_allowed = self.agent.tree.kill(self.phase.killing_for(now));
         self.phase = self.phase.struck(now);
         if not_allowed > 0 && self.phase.is_hopeless(now) {
             self.left_alone = not_allowed;
@@ -153,11 +187,13 @@ impl<'a> Watch<'a> {
             PollFd::new(self.control.listener().as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(self.control.streams().map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN)));
+        fds.extend(self.agent.reports.pipe().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         fds.extend(self.speech.pipes().map(|pipe| PollFd::new(pipe, PollFlags::POLLIN)));
         fds.extend(self.agent.stdin.as_ref().map(|feed| PollFd::new(feed.pipe().as_fd(), PollFlags::POLLOUT)));
         // Everything is non-blocking and few: what woke us is found by trying.
         if poll(&mut fds, timeout).is_ok_and(|ready| ready > 0) {
             self.take_signals();
+            self.hear_reports();
             self.speech.read();
             if self.agent.stdin.as_mut().is_some_and(|feed| !feed.advance()) {
                 self.agent.stdin = None;
@@ -178,10 +214,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn record(self, started_at: Timestamp) -> OutcomeRecord {
+    fn record(mut self, started_at: Timestamp) -> OutcomeRecord {
+        self.hear_reports();
         let said = self.speech.drain();
         let ending = Ending {
-            launch_error: self.agent.launch_error(),
+            launch_error: self.launch_error,
+            containment: self.containment,
             exit: self.ended,
             cut: self.cut,
             left_alone: self.left_alone,

@@ -53,12 +53,17 @@ impl Phase {
         Self::Killing { since, next: now + STRIKE_EVERY }
     }
 
+    /// For how long KILL has been sent.
+    pub fn killing_for(self, now: Duration) -> Duration {
+        match self {
+            Self::Running | Self::Terminating { .. } => Duration::ZERO,
+            Self::Killing { since, .. } => now.saturating_sub(since),
+        }
+    }
+
     /// Whether KILL was sent for so long that whatever may not be ended never will be.
     pub fn is_hopeless(self, now: Duration) -> bool {
-        match self {
-            Self::Running | Self::Terminating { .. } => false,
-            Self::Killing { since, .. } => now > since + STRIKE_PATIENCE,
-        }
+        self.killing_for(now) > STRIKE_PATIENCE
     }
 }
 

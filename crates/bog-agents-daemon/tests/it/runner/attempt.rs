@@ -1,8 +1,8 @@
 //! One attempt on the real binary, in a folder of its own.
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, PROGRAM};
 use bog_agents_daemon::runner::handle::{self as runner, AttemptSpec, Ended, OutcomeRecord, Runner};
-use bog_agents_daemon::sandbox::policy::Policy;
+use bog_agents_daemon::sandbox::policy::{Enforcement, Policy};
 use bog_agents_daemon::{clock, env};
 use bog_domain::event::{EventKind, RunEvent};
 use bog_domain::ids::RunId;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ impl Attempt {
         let run_id = RunId::new(clock::new_id());
         let dir = base.path().join("runs").join(run_id.to_string()).join("1");
         let spec = AttemptSpec {
-            version: 1,
+            version: runner::VERSION,
             run_id,
             job_id: "brief".parse().expect("a job id"),
             attempt: 1,
@@ -46,12 +46,36 @@ impl Attempt {
             sandbox: Policy::default(),
             instance: String::new(),
         };
-        let path = env::var_os("PATH").expect("a PATH");
-        Self { base, dir, spec, env: vec![("PATH".into(), path)] }
+        // What the machine itself brings, and a sandbox shows.
+        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into();
+        let tag = ("TAG".into(), format!("tag-{run_id}").into());
+        Self { base, dir, spec, env: vec![("PATH".into(), path), tag] }
     }
 
     pub fn shell(script: &str) -> Self {
         Self::new(&["sh", "-c", script])
+    }
+
+    /// The same in a sandbox that shows the system and the attempt's own folder.
+    pub fn confined(mut self) -> Self {
+        self.spec.sandbox = Policy {
+            enforcement: Enforcement::Required,
+            write: vec![self.base.path().to_owned()],
+            read: ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc"].map(PathBuf::from).into(),
+            private: Some(self.path("private")),
+            ..Policy::default()
+        };
+        self
+    }
+
+    /// Once on the host, once in a sandbox.
+    pub fn both(make: impl Fn() -> Self) -> [Self; 2] {
+        [make(), make().confined()]
+    }
+
+    /// The name that its tagged processes carry; `$TAG` in its scripts.
+    pub fn tag(&self) -> String {
+        format!("tag-{}", self.spec.run_id)
     }
 
     pub fn prepare(&self) {
@@ -64,8 +88,7 @@ impl Attempt {
     }
 
     pub fn spawn_prepared(&self) -> Runner {
-        let exe = Path::new(env!("CARGO_BIN_EXE_bog-agents-daemon"));
-        runner::spawn_from(exe, &self.dir, &self.spec, self.env.clone()).expect("a runner")
+        runner::spawn_from(&program(), &self.dir, &self.spec, self.env.clone()).expect("a runner")
     }
 
     pub async fn run(&self) -> OutcomeRecord {
@@ -90,16 +113,17 @@ impl Attempt {
             .collect()
     }
 
-    /// The processes that carry this run's mark.
+    /// The processes that carry this run's mark, and those that have its tag in their command line: the mark can be
+    /// cleared away.
     pub fn processes(&self) -> Vec<i32> {
-        let mark = format!("BOG_RUN_ID={}", self.spec.run_id);
+        let (mark, tag) = (format!("BOG_RUN_ID={}", self.spec.run_id), self.tag());
         let pids = fs::read_dir("/proc").expect("/proc").flatten();
         let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-        })
-        .collect()
+        let has = |pid: i32, file: &str, word: &str| {
+            let words = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            words.split(|byte| *byte == 0).any(|found| found == word.as_bytes())
+        };
+        pids.filter(|pid| has(*pid, "environ", &mark) || has(*pid, "cmdline", &tag)).collect()
     }
 
     /// The runner among them.
@@ -113,6 +137,22 @@ impl Attempt {
     pub fn lock_is_held(&self) -> bool {
         File::open(self.dir.join("lock")).is_ok_and(|lock| lock.try_lock_shared().is_err())
     }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("with {:?}", self.spec.sandbox.enforcement);
+        }
+    }
+}
+
+/// Where a copy of the program is, for users who cannot go where it was built.
+pub const PROGRAM_VARIABLE: &str = "BOG_TEST_PROGRAM";
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    env::var_os(PROGRAM_VARIABLE).map_or_else(|| PathBuf::from(PROGRAM), PathBuf::from)
 }
 
 pub async fn ended(runner: Runner) -> Ended {

@@ -9,34 +9,37 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_killed_runner_takes_its_agent_along_and_the_rest_is_swept() {
-    let attempt = Attempt::shell("setsid sh -c 'echo ready > ready; sleep 1000' & sleep 1000");
-    let runner = attempt.spawn();
-    until("the grandchild is up", || attempt.path("ready").exists()).await;
-    kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
-    let Ended::Lost { reason, left } = ended(runner).await else { panic!("lost was expected") };
-    assert!(left > 0, "{reason}");
-    assert!(reason.starts_with("its runner died after it started the attempt; "), "{reason}");
-    assert_eq!(attempt.processes(), Vec::<i32>::new());
-    let again = runner::inspect(&attempt.dir).await.expect("judged");
-    assert!(matches!(again, Found::Lost { .. }), "{again:?}");
-    assert!(!attempt.spec.socket.exists(), "the dead runner's socket is gone");
+    for attempt in Attempt::both(|| Attempt::shell("setsid sh -c 'echo ready > ready; sleep 1000' & sleep 1000")) {
+        let runner = attempt.spawn();
+        until("the grandchild is up", || attempt.path("ready").exists()).await;
+        kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+        let Ended::Lost { reason, .. } = ended(runner).await else { panic!("lost was expected") };
+        assert!(reason.starts_with("its runner died after it started the attempt"), "{reason}");
+        assert_eq!(attempt.processes(), Vec::<i32>::new());
+        let again = runner::inspect(&attempt.dir).await.expect("judged");
+        assert!(matches!(again, Found::Lost { .. }), "{again:?}");
+        assert!(!attempt.spec.socket.exists(), "the dead runner's socket is gone");
+    }
 }
 
 #[tokio::test]
 async fn a_live_runner_is_adopted_with_and_without_its_socket() {
     for with_socket in [true, false] {
-        let attempt = Attempt::shell("echo ready > ready; until [ -e go ]; do sleep 0.02; done; echo went");
-        drop(attempt.spawn());
-        until("the agent is up", || attempt.path("ready").exists()).await;
-        if !with_socket {
-            fs::remove_file(&attempt.spec.socket).expect("removed");
+        for attempt in
+            Attempt::both(|| Attempt::shell("echo ready > ready; until [ -e go ]; do sleep 0.02; done; echo went"))
+        {
+            drop(attempt.spawn());
+            until("the agent is up", || attempt.path("ready").exists()).await;
+            if !with_socket {
+                fs::remove_file(&attempt.spec.socket).expect("removed");
+            }
+            let Found::Live(adopted) = runner::inspect(&attempt.dir).await.expect("judged") else {
+                panic!("live was expected")
+            };
+            let release = async { fs::write(attempt.path("go"), "").expect("written") };
+            let (ended, ()) = tokio::join!(ended(*adopted), release);
+            assert_eq!(outcome(ended).output, "went\n", "with socket: {with_socket}");
         }
-        let Found::Live(adopted) = runner::inspect(&attempt.dir).await.expect("judged") else {
-            panic!("live was expected")
-        };
-        let release = async { fs::write(attempt.path("go"), "").expect("written") };
-        let (ended, ()) = tokio::join!(ended(*adopted), release);
-        assert_eq!(outcome(ended).output, "went\n", "with socket: {with_socket}");
     }
 }
 
@@ -70,15 +73,16 @@ async fn recovery_racing_a_late_runner_gives_one_answer() {
 
 #[tokio::test]
 async fn a_second_runner_leaves_the_first_alone() {
-    let attempt = Attempt::shell("echo x >> count; until [ -e go ]; do sleep 0.02; done");
-    let first = attempt.spawn();
-    until("the agent is up", || attempt.path("count").exists()).await;
-    let second = attempt.spawn_prepared();
-    // It waits for the first as it would for an adopted one.
-    fs::write(attempt.path("go"), "").expect("written");
-    assert_eq!(outcome(ended(first).await).outcome, Outcome::Succeeded);
-    assert_eq!(outcome(ended(second).await).outcome, Outcome::Succeeded);
-    assert_eq!(fs::read_to_string(attempt.path("count")).expect("the agent ran"), "x\n");
+    for attempt in Attempt::both(|| Attempt::shell("echo x >> count; until [ -e go ]; do sleep 0.02; done")) {
+        let first = attempt.spawn();
+        until("the agent is up", || attempt.path("count").exists()).await;
+        let second = attempt.spawn_prepared();
+        // It waits for the first as it would for an adopted one.
+        fs::write(attempt.path("go"), "").expect("written");
+        assert_eq!(outcome(ended(first).await).outcome, Outcome::Succeeded);
+        assert_eq!(outcome(ended(second).await).outcome, Outcome::Succeeded);
+        assert_eq!(fs::read_to_string(attempt.path("count")).expect("the agent ran"), "x\n");
+    }
 }
 
 #[tokio::test]
@@ -93,13 +97,14 @@ async fn a_runner_killed_before_its_verdict_never_began() {
 
 #[tokio::test]
 async fn an_attempt_without_a_description_is_still_judged() {
-    let attempt = Attempt::shell("setsid sleep 1000 & echo ready > ready; sleep 1000");
-    let runner = attempt.spawn();
-    until("the agent is up", || attempt.path("ready").exists()).await;
-    fs::remove_file(attempt.dir.join("attempt.json")).expect("removed");
-    kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
-    assert!(matches!(ended(runner).await, Ended::Lost { .. }));
-    assert_eq!(attempt.processes(), Vec::<i32>::new(), "the run's id is known from the folder's name");
+    for attempt in Attempt::both(|| Attempt::shell("setsid sleep 1000 & echo ready > ready; sleep 1000")) {
+        let runner = attempt.spawn();
+        until("the agent is up", || attempt.path("ready").exists()).await;
+        fs::remove_file(attempt.dir.join("attempt.json")).expect("removed");
+        kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+        assert!(matches!(ended(runner).await, Ended::Lost { .. }));
+        assert_eq!(attempt.processes(), Vec::<i32>::new(), "the run's id is known from the folder's name");
+    }
 }
 
 #[cfg(feature = "failpoints")]
@@ -111,14 +116,15 @@ async fn a_runner_killed_at_any_point_is_judged_rightly() {
         ("runner.before_outcome", true, "lost"),
         ("runner.after_outcome", true, "succeeded"),
     ] {
-        let mut attempt = Attempt::shell("echo ran > ran; env | grep FAILPOINTS; true");
-        attempt.env.push(("BOG_FAILPOINTS".into(), format!("{point}=kill").into()));
-        let found = match ended(attempt.spawn()).await {
-            Ended::Outcome(record) if record.output.is_empty() => "succeeded",
-            Ended::Outcome(_) => "the agent saw the failpoints",
-            Ended::NeverBegan => "never began",
-            Ended::Lost { .. } => "lost",
-        };
-        assert_eq!((found, attempt.path("ran").exists()), (expected, ran), "{point}");
+        for mut attempt in Attempt::both(|| Attempt::shell("echo ran > ran; env | grep FAILPOINTS; true")) {
+            attempt.env.push(("BOG_FAILPOINTS".into(), format!("{point}=kill").into()));
+            let found = match ended(attempt.spawn()).await {
+                Ended::Outcome(record) if record.output.is_empty() => "succeeded",
+                Ended::Outcome(_) => "the agent saw the failpoints",
+                Ended::NeverBegan => "never began",
+                Ended::Lost { .. } => "lost",
+            };
+            assert_eq!((found, attempt.path("ran").exists()), (expected, ran), "{point}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Attempts whose agent cannot be started, and what is said about it.
 
-use super::attempt::{Attempt, ended, outcome};
+use super::attempt::{Attempt, ended, outcome, program};
 use bog_agents_daemon::runner::handle::{self as runner, Found, OutcomeRecord};
 use bog_domain::run::Outcome;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 #[tokio::test]
 async fn a_start_that_fails_is_told_apart_and_says_what_to_do() {
@@ -12,26 +13,67 @@ async fn a_start_that_fails_is_told_apart_and_says_what_to_do() {
         assert_eq!((record.outcome, record.exit_code), (Outcome::StartFailed, None));
         record.error.expect("an error")
     };
-    let found = error(Attempt::new(&["no-such-agent", "x"]).run().await);
-    assert_eq!(
-        found,
-        "the program `no-such-agent` is not on the `PATH`; install it or give its full path in `command`"
-    );
-    let attempt = Attempt::new(&["./plain"]);
-    fs::write(attempt.path("plain"), "no program").expect("written");
-    let found = error(attempt.run().await);
-    assert!(found.contains("`./plain` may not be executed"), "{found}");
-    let attempt = Attempt::new(&["./script"]);
-    fs::write(attempt.path("script"), "#!/no/such/interpreter\n").expect("written");
-    fs::set_permissions(attempt.path("script"), Permissions::from_mode(0o700)).expect("executable");
-    let found = error(attempt.run().await);
-    assert!(found.contains("the interpreter in its first line is missing"), "{found}");
-    let mut attempt = Attempt::new(&["true"]);
-    attempt.spec.working_dir = attempt.path("nowhere");
-    let found = error(attempt.run().await);
-    assert!(found.starts_with("the working folder `") && found.contains("does not exist"), "{found}");
+    for attempt in Attempt::both(|| Attempt::new(&["no-such-agent", "x"])) {
+        let expected =
+            "the program `no-such-agent` is not on the `PATH`; install it or give its full path in `command`";
+        assert_eq!(error(attempt.run().await), expected);
+    }
+    for attempt in Attempt::both(|| Attempt::new(&["./no-such-agent"])) {
+        let expected = "the program `./no-such-agent` does not exist; correct the path in `command` or install it";
+        assert_eq!(error(attempt.run().await), expected);
+    }
+    for attempt in Attempt::both(|| Attempt::new(&["./plain"])) {
+        fs::write(attempt.path("plain"), "no program").expect("written");
+        let found = error(attempt.run().await);
+        assert!(found.contains("`./plain` may not be executed"), "{found}");
+    }
+    for attempt in Attempt::both(|| Attempt::new(&["./script"])) {
+        write_program(&attempt.path("script"), "#!/no/such/interpreter\n");
+        let found = error(attempt.run().await);
+        assert!(found.contains("the interpreter in its first line is missing"), "{found}");
+    }
+    for mut attempt in Attempt::both(|| Attempt::new(&["true"])) {
+        attempt.spec.working_dir = attempt.path("nowhere");
+        let found = error(attempt.run().await);
+        assert!(found.starts_with("the working folder `") && found.contains("does not exist"), "{found}");
+    }
     // The agent's own 127 is not ours.
-    assert_eq!(Attempt::shell("exit 127").run().await.outcome, Outcome::Failed);
+    for attempt in Attempt::both(|| Attempt::shell("exit 127")) {
+        assert_eq!(attempt.run().await.outcome, Outcome::Failed);
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_but_not_in_the_sandbox_is_named_with_the_folder_to_grant() {
+    let tools = tempfile::tempdir().expect("a folder");
+    let folder = tools.path().canonicalize().expect("a path").display().to_string();
+    write_program(&tools.path().join("tool"), "#!/bin/sh\necho used");
+    fs::copy("/bin/sh", tools.path().join("shell")).expect("copied");
+    let with_tools = |command: &str| {
+        let mut attempt = Attempt::new(&[command]);
+        attempt.env[0].1.push(format!(":{folder}"));
+        write_program(&attempt.path("script"), &format!("#!{folder}/shell\necho used"));
+        attempt
+    };
+    for (command, what) in [
+        ("tool", format!("the program `tool` is `{folder}/tool`")),
+        ("./script", format!("the interpreter in the first line of `./script` is `{folder}/shell`")),
+    ] {
+        assert_eq!(with_tools(command).run().await.output, "used\n");
+        let mut attempt = with_tools(command).confined();
+        let record = attempt.run().await;
+        let expected = format!("{what}, which the sandbox does not show; add `{folder}` to `sandbox.read`");
+        assert_eq!((record.outcome, record.error), (Outcome::StartFailed, Some(expected)));
+
+        attempt = with_tools(command).confined();
+        attempt.spec.sandbox.read.push(folder.clone().into());
+        assert_eq!(attempt.run().await.output, "used\n");
+    }
+}
+
+fn write_program(path: &Path, text: &str) {
+    fs::write(path, text).expect("written");
+    fs::set_permissions(path, Permissions::from_mode(0o755)).expect("executable");
 }
 
 #[tokio::test]
@@ -60,7 +102,7 @@ fn on_a_tiny_disk(attempt: &Attempt, script: &str) -> String {
         .env("D", mount.join("1"))
         .env("FROM", &attempt.dir)
         .env("OUT", &attempt.dir)
-        .env("BOG", env!("CARGO_BIN_EXE_bog-agents-daemon"))
+        .env("BOG", program())
         .output()
         .expect("unshare");
     assert!(output.status.success(), "{output:?}");

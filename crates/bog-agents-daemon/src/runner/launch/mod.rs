@@ -1,0 +1,123 @@
+//! The launch stage: a process of its own between the runner and the agent, in which everything that must hold for the
+//! agent alone is set up.
+//!
+//! On the host it becomes the agent. As the first process of a process table of its own it starts the agent and stays
+//! until nothing is left there: see [`init`].
+
+mod error;
+mod init;
+mod report;
+mod unseen;
+
+pub use error::LaunchError;
+pub use init::{ASK_ALL, END_ALL};
+pub use report::{Report, Reports, pipe};
+
+use crate::sandbox::policy::{Enforcement, Policy};
+use crate::sandbox::{self, Split};
+use bog_domain::containment::{Containment, NetworkAccess};
+use error::Step;
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::unistd::{Pid, setsid};
+use report::Reporter;
+use serde::{Deserialize, Serialize};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// The exit code of a launch stage that could not start the agent; what counts is the report.
+const EXIT_NOT_LAUNCHED: u8 = 127;
+/// Whom the kernel ends first when memory runs out: the agent, not the daemon.
+const OOM_SCORE: &str = "500";
+
+/// What the launch stage is told, as JSON in its first argument; program and arguments follow it as they are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchSpec {
+    /// The inherited descriptor of the pipe that takes [`Report`]s.
+    pub report_fd: RawFd,
+    /// Where the agent works.
+    pub working_dir: PathBuf,
+    /// What is to hold.
+    pub sandbox: Policy,
+    /// What the runner has set up of it.
+    pub split: Split,
+}
+
+/// The agent about to be started.
+struct Agent<'a> {
+    command: &'a [OsString],
+    /// Variables to set or to take away.
+    environment: Vec<(&'static str, Option<PathBuf>)>,
+    held: Containment,
+}
+
+/// Starts the agent, or reports why not.
+pub fn run(spec: &OsStr, command: &[OsString]) -> ExitCode {
+    let spec = spec.to_str().and_then(|spec| serde_json::from_str::<LaunchSpec>(spec).ok());
+    let told = spec.and_then(|spec| Some((Reporter::take(spec.report_fd).ok()?, spec)));
+    let Some((mut reporter, spec)) = told else {
+        eprintln!("`launch` is for the runner only; use `bog-agents-daemon job run ID` to run a job");
+        return ExitCode::from(EXIT_NOT_LAUNCHED);
+    };
+    let started = confine(spec, command, &reporter).and_then(|agent| {
+        if Pid::this().as_raw() == 1 {
+            init::start(&agent, &mut reporter)
+        } else {
+            Err(become_agent(&agent, &mut reporter))
+        }
+    });
+    match started {
+        Ok(init) => init::stay(&init, &mut reporter),
+        Err(error) => {
+            reporter.send(&Report::Failed(error));
+            ExitCode::from(EXIT_NOT_LAUNCHED)
+        }
+    }
+}
+
+/// Sets up all that is to hold for this process and whatever it becomes or starts.
+fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -> Result<Agent<'a>, LaunchError> {
+    let bind = |errno| LaunchError::at(Step::Bind, errno);
+    reporter.tie_to_runner().map_err(bind)?;
+    setsid().map_err(bind)?;
+    // Best effort: some containers do not allow it, and the agent runs as well without.
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    std::env::set_current_dir(&spec.working_dir).map_err(|error| LaunchError::at(Step::WorkingDir, error))?;
+    match spec.sandbox.enforcement {
+        Enforcement::Off => {
+            let held = Containment { network: NetworkAccess::Full, ..Containment::default() };
+            Ok(Agent { command, environment: Vec::new(), held })
+        }
+        Enforcement::BestEffort | Enforcement::Required => {
+            let applied = sandbox::enter(&spec.sandbox, &spec.working_dir, spec.split).map_err(LaunchError::Refused)?;
+            // A change of credentials makes the kernel forget it.
+            reporter.tie_to_runner().map_err(bind)?;
+            Ok(Agent { command, environment: applied.environment, held: applied.containment })
+        }
+    }
+}
+
+/// Becomes the agent; comes back only where that failed.
+fn become_agent(agent: &Agent, reporter: &mut Reporter) -> LaunchError {
+    // The runner blocks the signals it reads from a descriptor; its children inherit that.
+    if let Err(errno) = SigSet::empty().thread_set_mask() {
+        return LaunchError::at(Step::Bind, errno);
+    }
+    let Some((program, args)) = agent.command.split_first() else {
+        return LaunchError::at(Step::Exec, Errno::ENOENT);
+    };
+    let mut command = Command::new(program);
+    command.args(args);
+    for (name, value) in &agent.environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    reporter.send(&Report::Held(agent.held.clone()));
+    LaunchError::at(Step::Exec, command.exec())
+}
