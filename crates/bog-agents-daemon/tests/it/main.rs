@@ -12,6 +12,7 @@ mod database;
 mod disk_full;
 mod jobs;
 mod runner;
+mod secrets;
 mod shutdown;
 mod store;
 mod support;
