@@ -14,6 +14,7 @@ mod disk_full;
 mod jobs;
 mod orphans;
 mod runner;
+mod secrets;
 mod shutdown;
 mod store;
 mod support;
