@@ -10,6 +10,7 @@ mod clock;
 mod crash_windows;
 mod database;
 mod disk_full;
+mod grants;
 mod jobs;
 mod runner;
 mod shutdown;
