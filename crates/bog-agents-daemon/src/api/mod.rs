@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod body;
 mod convert;
+mod effective;
 mod events;
 mod explain;
 mod fire;

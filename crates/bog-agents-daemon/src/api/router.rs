@@ -3,7 +3,8 @@
 use super::problem::ApiError;
 use super::server::{Connection, Held};
 use super::{
-    App, admin, body, events, explain, fire, fires, health, jobs, masking, metrics, next, openapi, revisions, runs,
+    App, admin, body, effective, events, explain, fire, fires, health, jobs, masking, metrics, next, openapi,
+    revisions, runs,
 };
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -52,6 +53,7 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .routes(routes!(runs::of_job))
         .routes(routes!(fires::of_job))
         .routes(routes!(next::next))
+        .routes(routes!(effective::effective))
         .routes(routes!(explain::explain))
         .routes(routes!(revisions::of_job))
         .routes(routes!(runs::all))

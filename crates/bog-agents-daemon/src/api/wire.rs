@@ -1,6 +1,10 @@
 //! The shapes that travel: what the API answers and the client reads. Times are RFC 3339 in UTC, ids are strings, and an
 //! unknown input field is an error that names it. An old sample of each is checked in and must always load.
 
+mod effective;
+
+pub use effective::{Effective, EffectiveGrant};
+
 use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::event::EventKind;
 use bog_domain::fire::{Cause, Disposition, Tier, TriggerKind};

@@ -2,7 +2,7 @@
 
 use super::http::header;
 use super::{Client, ClientError};
-use crate::api::wire::{Explanation, FireByHand, Fired, Job, NextSlots, Revision};
+use crate::api::wire::{Effective, Explanation, FireByHand, Fired, Job, NextSlots, Revision};
 use bog_domain::ids::JobId;
 use bog_domain::spec::JobSpec;
 use jiff::Timestamp;
@@ -102,6 +102,14 @@ impl Client {
     /// When the daemon does not answer, or has none of that id.
     pub async fn next_slots(&self, id: &JobId, count: u16) -> Result<NextSlots, ClientError> {
         self.json(self.get(&["jobs", id.as_str(), "next"]).query(&[("count", count)])).await
+    }
+
+    /// What a job's runs really get.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or has none of that id.
+    pub async fn effective(&self, id: &JobId) -> Result<Effective, ClientError> {
+        self.json(self.get(&["jobs", id.as_str(), "effective"])).await
     }
 
     /// Why a job did or did not run.

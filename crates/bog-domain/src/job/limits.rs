@@ -4,6 +4,7 @@ mod bounds;
 
 use crate::error::SpecError;
 use crate::spec::{JobSpec, LimitsSpec};
+use crate::units::{ByteSize, Span};
 use bounds::{Bounds, Limit};
 use std::fmt;
 use std::time::Duration;
@@ -43,6 +44,25 @@ impl Default for Limits {
             output_bytes: 1 << 20,
             disk_bytes: 10 << 30,
             grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl From<&Limits> for LimitsSpec {
+    /// The limits as a job would write them.
+    fn from(limits: &Limits) -> Self {
+        // Thousandths, of a core as of a second.
+        let thousandths = |millis| Duration::from_millis(millis).as_secs_f64();
+        Self {
+            wall_clock: Some(Span::new(limits.wall_clock)),
+            memory: Some(ByteSize::new(limits.memory_bytes)),
+            cpu: limits.cpu_millis.map(thousandths),
+            cpu_seconds: limits.cpu_time.map(|time| time.as_secs_f64()),
+            pids: Some(limits.pids),
+            open_files: Some(limits.open_files),
+            output: Some(ByteSize::new(limits.output_bytes)),
+            disk: Some(ByteSize::new(limits.disk_bytes)),
+            grace: Some(Span::new(limits.grace)),
         }
     }
 }
@@ -148,6 +168,7 @@ mod tests {
         let nested = job(&format!("limits: {all}\n")).limits;
         assert_eq!((nested.cpu_millis, nested.pids, nested.open_files), (Some(1500), 5, 20));
         assert_eq!((nested.output_bytes, nested.disk_bytes, nested.grace.as_secs()), (1 << 10, 2 << 20, 3));
+        assert_eq!(Limits::of_daemon(&LimitsSpec::from(&nested)), Ok(nested));
         assert_eq!(job("").limits, Limits::default());
     }
 

@@ -2,6 +2,7 @@
 
 mod add;
 mod edit;
+mod effective;
 mod enable;
 mod list;
 mod next;

@@ -4,7 +4,7 @@ use super::super::context::{Context, Reach, say_offline};
 use super::super::exit::Exit;
 use super::super::out::{Ink, fields};
 use super::super::when::{distance, local};
-use super::{list, words};
+use super::{effective, list, words};
 use crate::api::wire::{Job, Revision};
 use bog_domain::ids::JobId;
 
@@ -19,6 +19,9 @@ pub struct Args {
     /// List its revisions instead
     #[arg(long, conflicts_with = "yaml")]
     revisions: bool,
+    /// Show what its runs really get instead: for each trigger, after tiers, defaults and ceilings
+    #[arg(long, conflicts_with_all = ["yaml", "revisions"])]
+    effective: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -26,6 +29,9 @@ pub struct Args {
 
 /// Shows a job.
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    if args.effective {
+        return effective::show(&args.job, args.json, context).await;
+    }
     if args.revisions {
         return revisions(args, context).await;
     }

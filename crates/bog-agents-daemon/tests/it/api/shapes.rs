@@ -64,6 +64,20 @@ async fn slots_to_come() {
 }
 
 #[tokio::test]
+async fn what_a_job_really_gets() {
+    let api = api().await;
+    insta::assert_json_snapshot!("effective", tidy(api.get("/jobs/brief/effective").await.of(200)));
+    let more = json!({
+        "working_dir": "~/src", "secrets": ["GITHUB_TOKEN"], "limits": { "cpu": 1.5, "cpu_seconds": 60 },
+        "sandbox": { "mode": "best_effort", "shell": "host", "network": "full", "write": ["./out"], "read": ["/srv"] },
+        "triggers": [{ "type": "webhook", "id": "hook", "path": "/hooks/x", "secret_env": "X_SECRET" }]
+    });
+    api.job("hooked", more).await;
+    insta::assert_json_snapshot!("effective_hooked", tidy(api.get("/jobs/hooked/effective").await.of(200)));
+    assert_eq!(api.get("/jobs/nothing/effective").await.status, 404);
+}
+
+#[tokio::test]
 async fn the_daemon() {
     let api = api().await;
     insta::assert_json_snapshot!("health", tidy(api.get("/health").await.of(200)));
@@ -149,6 +163,7 @@ fn old_samples_of_every_shape_load() {
     loads::<wire::CancelRun>("cancel-run.json");
     loads::<wire::Fired>("fired.json");
     loads::<wire::NextSlots>("next-slots.json");
+    loads::<wire::Effective>("effective.json");
     loads::<wire::Event>("event.json");
     loads::<wire::Revision>("revision.json");
     loads::<wire::Explanation>("explanation.json");

@@ -68,6 +68,37 @@ fn a_job_lives_and_goes() {
 }
 
 #[test]
+fn what_a_jobs_runs_really_get_is_shown() {
+    let home = Home::new();
+    std::fs::write(home.data().join("config.toml"), "[ceilings]\nmemory = '1GiB'\n").unwrap();
+    home.job(
+        "hooked",
+        "agent: {command: [\"true\"]}\nworking_dir: /srv\nsecrets: [ANTHROPIC_API_KEY, GITHUB_TOKEN]\n\
+         limits: {cpu: 1.5}\nsandbox: {shell: host, network: full, write: [./out], read: [~/notes]}\n\
+         triggers:\n  - {type: cron, id: nine, cron: 0 9 * * *}\n  \
+         - {type: webhook, id: hook, path: /hooks/x, secret_env: X_SECRET}\n",
+    );
+    let shown = cli(&home, &["job", "show", "--effective", "hooked"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    insta::assert_snapshot!(shown.out);
+    let told = cli(&home, &["job", "show", "--effective", "hooked", "--json"]).json();
+    let hook = &told["triggers"][1];
+    assert_eq!(
+        (&hook["trigger"], &hook["tier"], &hook["sandbox"]),
+        (&"hook".into(), &"event".into(), &"enforce".into())
+    );
+    assert_eq!(hook["secrets"], serde_json::json!(["ANTHROPIC_API_KEY"]));
+    let _daemon = home.start();
+    let asked = cli(&home, &["job", "show", "--effective", "hooked", "--json"]).json();
+    assert_eq!(
+        (&asked["triggers"], &asked["limits"]),
+        (&told["triggers"], &told["limits"]),
+        "with a daemon as without"
+    );
+    assert_eq!(cli(&home, &["job", "show", "--effective", "nothing"]).code, 4);
+}
+
+#[test]
 fn a_file_keeps_its_comments_and_standard_input_will_do() {
     let home = Home::new();
     let text = "name: Good one # mine\nagent: {command: [\"true\"]}\n";

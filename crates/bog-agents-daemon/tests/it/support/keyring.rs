@@ -28,7 +28,6 @@ impl Keyring {
     }
 
     /// Starts the bus alone: no keyring answers on it.
-    #[expect(clippy::zombie_processes, reason = "dropping the keyring waits for it")]
     pub fn locked(folder: &Path) -> Self {
         let folder = folder.join("keyring");
         std::fs::create_dir(&folder).unwrap();
