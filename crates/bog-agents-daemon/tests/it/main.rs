@@ -13,6 +13,7 @@ mod database;
 mod disk_full;
 mod jobs;
 mod orphans;
+mod relay;
 mod runner;
 mod secrets;
 mod shutdown;
