@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 /// How long a connection may be silent: idle ones in a pool are common, forgotten ones must not fill the relay.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
 /// How much is under way at most, in each direction of a connection. Who sends more waits until it is taken.
-const BUFFER_BYTES: usize = 16 * 1024;
+const BUFFER_BYTES: usize = 8 * 1024;
 
 /// Serves one connection to a forwarded port.
 pub async fn forward(inside: TcpStream, service: &Service) {

@@ -1,7 +1,7 @@
 //! The relay: what stands between an agent in an empty network namespace and the little of the network it was granted.
 //!
-//! `bog-agents-daemon relay SPEC` runs outside of the sandbox, as a child of the runner ([`spawn`]). Its listening
-//! sockets lie inside: the launch stage makes them in the agent's network namespace and passes them on ([`hand_over`]),
+//! `bog-agents-daemon relay SPEC` runs outside of the sandbox, as a child of the runner ([`spawn()`]). Its listening
+//! sockets lie inside: the launch stage makes them in the agent's network namespace and passes them on ([`hand_over()`]),
 //! and a socket stays in the namespace it was made in. So the relay accepts inside and connects outside, and neither the
 //! namespace nor the relay holds anything that would lead the agent further.
 //!

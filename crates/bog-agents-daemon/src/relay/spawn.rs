@@ -90,7 +90,10 @@ fn on_this_machine(hosts: &[Host]) -> Vec<Service> {
     for host in hosts {
         let Some(at) = host.on_this_machine() else { continue };
         match services.iter_mut().find(|service| service.port == host.port()) {
-            Some(known) => known.at.extend(at),
+            Some(known) => {
+                let new: Vec<_> = at.into_iter().filter(|address| !known.at.contains(address)).collect();
+                known.at.extend(new);
+            }
             None => services.push(Service { port: host.port(), at }),
         }
     }
@@ -151,7 +154,7 @@ impl Relay {
         &self.doors
     }
 
-    /// The end of the control socket that [`super::hand_over`] is to be given in the launch stage.
+    /// The end of the control socket that [`hand_over()`](super::hand_over()) is to be given in the launch stage.
     #[must_use]
     pub fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
@@ -167,5 +170,37 @@ impl Relay {
         let _ = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout);
         let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(hosts: &[&str], closed: &[u16]) -> (Vec<String>, Vec<String>) {
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let spec = Reach::hosts(&hosts).expect("hosts").spec(closed).expect("a spec");
+        let services = spec.services.iter().map(|service| format!("{} {:?}", service.port, service.at)).collect();
+        (services, spec.hosts.expect("a proxy").iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn hosts_on_this_machine_are_services_too_unless_their_port_is_closed() {
+        let hosts = ["api.example.com:443", "localhost:1", "127.0.0.1:1", "127.0.0.2:1", "[::1]:2", "127.0.0.1:7391"];
+        let (services, reached) = spec(&hosts, &[7391]);
+        assert_eq!(services, ["1 [127.0.0.1, ::1, 127.0.0.2]", "2 [::1]"]);
+        assert_eq!(reached, hosts[..5]);
+        // A closed port is one of this machine, not of the world.
+        assert_eq!(spec(&["api.example.com:7391"], &[7391]).1, ["api.example.com:7391"]);
+    }
+
+    #[test]
+    fn a_host_without_a_port_is_an_error() {
+        assert!(Reach::hosts(&["api.example.com".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn no_hosts_are_no_hosts() {
+        assert_eq!(spec(&[], &[]), (Vec::new(), Vec::new()));
     }
 }
