@@ -7,11 +7,12 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, bind, listen, recvmsg, sendmsg, socket_with, sockopt,
 };
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// How many connections may wait for the relay at one port.
@@ -31,6 +32,30 @@ pub struct Doors {
     pub ports: Vec<u16>,
     /// Whether there is an HTTP proxy, at a port that is free.
     pub proxy: bool,
+}
+
+/// What the launch stage is told of the relay, for its argument.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passage {
+    /// The inherited descriptor of the control socket.
+    pub control_fd: RawFd,
+    /// What to open.
+    pub doors: Doors,
+}
+
+impl Passage {
+    /// Takes over the inherited descriptor, so that nothing else inherits it.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn control(&self) -> io::Result<OwnedFd> {
+        // A socket cannot be opened by way of /proc.
+        let control =
+            pidfd_getfd(pidfd_open(getpid(), PidfdFlags::empty())?, self.control_fd, PidfdGetfdFlags::empty())?;
+        nix::unistd::close(self.control_fd)?;
+        Ok(control)
+    }
 }
 
 /// Opens the doors in the network namespace of the calling thread, whose loopback interface must be up, and passes them
@@ -154,6 +179,7 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpStream;
+    use std::os::fd::IntoRawFd;
     use std::os::unix::net::UnixStream;
 
     fn pair() -> (UnixStream, UnixStream) {
@@ -184,6 +210,18 @@ mod tests {
             client.read_to_string(&mut said).expect("reads");
             assert_eq!(said, "x");
         }
+    }
+
+    #[test]
+    fn an_inherited_socket_is_taken_over_and_not_inherited_again() {
+        let (launch, relay) = pair();
+        let inherited = rustix::io::dup(&launch).expect("a descriptor");
+        let passage = Passage { control_fd: inherited.into_raw_fd(), doors: Doors::default() };
+        drop(launch);
+        let control = passage.control().expect("the socket");
+        assert!(rustix::io::fcntl_getfd(&control).expect("flags").contains(rustix::io::FdFlags::CLOEXEC));
+        hand_over(&control, &passage.doors).expect("handed over");
+        assert!(take(&relay).expect("taken").is_some());
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod serve;
 mod services;
 mod spawn;
 
-pub use hand_over::{Doors, hand_over};
+pub use hand_over::{Doors, Passage, hand_over};
 pub use host::{Host, HostError};
 pub use spawn::{Reach, Relay, RelayError, spawn, spawn_from};
 

@@ -1,6 +1,6 @@
 //! The runner's side: starting a relay before the namespaces are made, and ending it when the agent's tree is gone.
 
-use super::hand_over::Doors;
+use super::hand_over::{Doors, Passage};
 use super::host::{Host, HostError};
 use super::services::{Service, listening};
 use super::{RELAY, Spec};
@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -158,6 +158,17 @@ impl Relay {
     #[must_use]
     pub fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+
+    /// The same as something that whatever is started next inherits, and what to tell the launch stage of it.
+    ///
+    /// # Errors
+    /// Where no descriptor is left.
+    pub fn passage(&self) -> io::Result<(OwnedFd, Passage)> {
+        // Unlike the standard library's, this copy does not close on exec.
+        let inherited = rustix::io::dup(&self.control)?;
+        let passage = Passage { control_fd: inherited.as_raw_fd(), doors: self.doors.clone() };
+        Ok((inherited, passage))
     }
 
     /// Ends it. It is given a moment to pass on what the agent sent last: its tree must be gone, and with it every other
