@@ -18,8 +18,9 @@ const EVERYWHERE: &[Program] = &[
     Program { name: "python3", package: "python3" },
 ];
 
-/// For tests with a small disk of their own and processes that leave their session.
+/// For tests with a small disk or a network of their own and processes that leave their session.
 const ON_LINUX: &[Program] = &[
+    Program { name: "ip", package: "iproute2" },
     Program { name: "mount", package: "mount" },
     Program { name: "setpriv", package: "util-linux" },
     Program { name: "setsid", package: "util-linux" },

@@ -15,7 +15,7 @@ pub const FILE_SUFFIX: &str = "_FILE";
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// Variables every agent gets, besides `LC_*`, `XDG_*` and those its job names.
-const USUAL: [&str; 15] = [
+const USUAL: [&str; 16] = [
     "PATH",
     "HOME",
     "USER",
@@ -31,6 +31,7 @@ const USUAL: [&str; 15] = [
     "http_proxy",
     "https_proxy",
     "no_proxy",
+    "all_proxy",
 ];
 
 /// A variable's value, if it is set and is text.

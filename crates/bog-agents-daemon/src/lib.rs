@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod outbox;
 pub mod outputs;
+pub mod relay;
 pub mod runner;
 pub mod sandbox;
 pub mod secrets;

@@ -41,6 +41,8 @@ pub struct Surroundings<'a> {
     pub program: &'a str,
     /// The working folders of all jobs.
     pub folders: &'a [Place],
+    /// Ports of this machine that no agent reaches: the daemon's own.
+    pub closed_ports: &'a [u16],
 }
 
 /// The policy of an attempt. Under [`ShellAccess::Host`] it confines nothing.
@@ -77,6 +79,7 @@ pub fn policy(grant: &Grant, around: &Surroundings<'_>) -> Result<Policy, NotGra
         home: home(around).map(Path::to_owned),
         network: grant.network,
         hosts: if grant.network == NetworkAccess::Provider { endpoints::hosts(lookup) } else { Vec::new() },
+        closed_ports: around.closed_ports.to_vec(),
     })
 }
 

@@ -36,6 +36,10 @@ pub struct Policy {
     /// Hosts it may reach under [`NetworkAccess::Provider`], as `host:port`.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// TCP ports of this machine's loopback that it never reaches through [`NetworkAccess::Provider`] or
+    /// [`NetworkAccess::Loopback`], whatever listens there: the daemon's own API.
+    #[serde(default)]
+    pub closed_ports: Vec<u16>,
 }
 
 /// How strict a sandbox is.

@@ -81,6 +81,7 @@ impl Machine {
             environment: &self.environment,
             program,
             folders: &self.folders,
+            closed_ports: &[7391],
         };
         policy(&job.grant_at(Tier::Operator), &around)
     }

@@ -44,6 +44,15 @@ pub fn inside(wrapper: &[&str], test: &str, argument: &Path) -> String {
     output(command)
 }
 
+/// As [`inside`], with something to read on standard input.
+pub fn inside_with(wrapper: &[&str], test: &str, argument: &Path, stdin: impl Into<Stdio>) -> String {
+    let mut command = Command::new(wrapper[0]);
+    command.args(&wrapper[1..]).arg(std::env::current_exe().unwrap());
+    add_test(&mut command, test, argument);
+    command.stdin(stdin);
+    output(command)
+}
+
 /// Runs a child test as a user to whom permissions apply. Its binary and the argument's folder are made reachable first.
 pub fn as_ordinary_user(test: &str, argument: &Path) -> String {
     if !nix::unistd::geteuid().is_root() {

@@ -1,0 +1,8 @@
+//! The real relay, with its doors in a network namespace of its own: what gets through, what does not, and its end.
+
+mod life;
+mod loopback;
+mod names;
+mod namespace;
+mod proxy;
+mod upstream;
