@@ -25,7 +25,7 @@ use crate::wakes::Wakes;
 use bog_agent::providers::Provider;
 use folder::DataFolder;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use stopping::Stopping;
@@ -85,9 +85,12 @@ async fn run_until_stopped(options: RunOptions) -> Result<Stopped, DaemonError> 
     let secrets = Secrets::new();
     telemetry::init_logging(config.log == LogFormat::Json, secrets.clone());
     let listener = listen(&options, &config).await?;
+    let address = listener.local_addr().map_err(|error| DaemonError::System { what: "no address", error })?;
     let mut stopping = Stopping::install()?;
-    let (parts, writer) = build(&folder, &config, secrets).await?;
-    let mut workers = Workers::start(&parts, &config, listener, &folder)?;
+    let (parts, writer) = build(&folder, &config, secrets, address).await?;
+    let mut workers = Workers::start(&parts, &config, listener, &folder);
+    folder.announce(address)?;
+    say_ready(address);
     let stopped = tokio::select! {
         () = stopping.asked() => Ok(workers.stop(&parts.inbox, &mut stopping).await),
         name = workers.unasked() => Err(DaemonError::WorkerEnded(name)),
@@ -119,6 +122,7 @@ async fn build(
     folder: &DataFolder,
     config: &Config,
     secrets: Secrets,
+    address: SocketAddr,
 ) -> Result<(Parts, std::thread::JoinHandle<()>), DaemonError> {
     let metrics = Metrics::new();
     let of_commits = metrics.clone();
@@ -154,6 +158,7 @@ async fn build(
         metrics: metrics.clone(),
         problems: problems.clone(),
         data_dir: folder.path.clone(),
+        api_port: address.port(),
         instance: dispatcher::instance_of(&folder.path),
         epoch,
         boot,
@@ -223,6 +228,13 @@ async fn listen(options: &RunOptions, config: &Config) -> Result<TcpListener, Da
     bound.map_err(|error| DaemonError::Listen { address: format!("{host}:{port}"), error })
 }
 
+/// The one line that programs wait for.
+fn say_ready(address: SocketAddr) {
+    let mut stdout = std::io::stdout().lock();
+    // Nobody may be reading.
+    let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+}
+
 /// The workers, in the two groups in which they are stopped.
 struct Workers {
     group: Group,
@@ -231,8 +243,7 @@ struct Workers {
 }
 
 impl Workers {
-    fn start(parts: &Parts, config: &Config, listener: TcpListener, folder: &DataFolder) -> Result<Self, DaemonError> {
-        let address = listener.local_addr().map_err(|error| DaemonError::System { what: "no address", error })?;
+    fn start(parts: &Parts, config: &Config, listener: TcpListener, folder: &DataFolder) -> Self {
         let (intake, outbox) = (CancellationToken::new(), CancellationToken::new());
         let mut group = Group::new();
         let app = App {
@@ -263,11 +274,7 @@ impl Workers {
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));
         let keep = config.keep.map(bog_domain::units::Span::duration);
         group.start("housekeeping", housekeeping::run(parts.store.clone(), folder.path.clone(), keep, outbox.clone()));
-        folder.announce(address)?;
-        // The one line that programs wait for.
-        let mut stdout = std::io::stdout().lock();
-        let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
-        Ok(Self { group, intake, outbox })
+        Self { group, intake, outbox }
     }
 
     /// Waits for a worker to end though nobody asked it to.

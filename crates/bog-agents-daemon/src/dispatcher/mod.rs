@@ -53,6 +53,8 @@ pub struct Dispatcher {
     pub problems: Problems,
     /// The daemon's data folder.
     pub data_dir: PathBuf,
+    /// The API's port, which no agent reaches.
+    pub api_port: u16,
     /// Which daemon this is: the mark that every process of its runs carries.
     pub instance: String,
     /// This life of the daemon.
