@@ -16,6 +16,8 @@ mod jobs;
 mod orphans;
 mod relay;
 mod runner;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod secrets;
 mod shutdown;
 mod store;

@@ -6,6 +6,7 @@ mod deep;
 mod folder;
 mod machine;
 mod orphans;
+mod sandbox;
 mod secrets;
 
 use super::context::Context;
@@ -61,6 +62,7 @@ impl Finding {
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let mut findings = folder::check(context);
     findings.extend(machine::check(context));
+    findings.extend(sandbox::check());
     findings.extend(agents::check());
     findings.extend(daemon::check(context).await);
     findings.extend(orphans::check(context));
