@@ -23,21 +23,10 @@ pub enum Test {
     Has(u64),
 }
 
-/// On x86_64 a second set of numbers for the same calls, which some kernels know.
-#[cfg(target_arch = "x86_64")]
-pub const X32: Option<i64> = Some(0x4000_0000);
-/// Other architectures have one set.
-#[cfg(not(target_arch = "x86_64"))]
-pub const X32: Option<i64> = None;
-
 /// Newer than the C library's table; the number is the same everywhere.
 const SYS_FCHMODAT2: i64 = 452;
 /// As above.
 const SYS_OPEN_TREE_ATTR: i64 = 467;
-/// The number of `ioctl` in the second set, where it is not the first with a bit set.
-#[cfg(target_arch = "x86_64")]
-const X32_IOCTL: i64 = 514;
-
 const S_ISUID: u64 = 0o4000;
 const O_CREAT: u64 = 0o100;
 const O_TMPFILE: u64 = 0o20_000_000;
@@ -158,9 +147,6 @@ fn only_on_x86() -> Vec<Call> {
     ];
     for making in [O_CREAT, O_TMPFILE] {
         calls.push(when(libc::SYS_open, [(1, Test::Has(making)), (2, Test::Has(S_ISUID))]));
-    }
-    for request in [TIOCSTI, TIOCLINUX] {
-        calls.push(when(X32_IOCTL, [(1, Test::Is(request))]));
     }
     calls
 }

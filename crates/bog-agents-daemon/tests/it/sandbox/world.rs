@@ -73,7 +73,7 @@ impl World {
             private: Some(base.join("data/runs/r/private")),
             home: Some(base.join("home")),
             network: NetworkAccess::None,
-            hosts: Vec::new(),
+            ..Policy::default()
         };
         let world = Self { folder, user, program, python, policy };
         world.give(&world.path(""));
