@@ -30,7 +30,7 @@ const OTHERS: [(&str, &str); 5] = [
     ("GITHUB_TOKEN", "github_pat_11ABCDEFG0123456789"),
 ];
 
-/// What the agent says last, as it is heard.
+/// What the agent says last in each stream, as it is heard.
 const LAST_WORDS: &str = "child was given [ENV_KEY]";
 
 const OUTPUTS: &str = "
@@ -107,7 +107,8 @@ impl World {
     /// Fires a job and waits until all that its agent says was heard.
     fn spoken(&self, daemon: &Daemon, job: &str) -> String {
         let run = daemon.fire(job);
-        eventually(&format!("the agent of `{job}` has spoken"), || self.events(&run)[1].contains(LAST_WORDS));
+        let heard = || self.events(&run).iter().all(|said| said.contains(LAST_WORDS));
+        eventually(&format!("the agent of `{job}` has spoken"), heard);
         run
     }
 

@@ -79,6 +79,7 @@ impl Home {
             .env("TZ", "UTC")
             .env_remove("BOG_LOG")
             .env_remove("BOG_FAILPOINTS")
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .stdin(Stdio::null());
         command
     }
