@@ -5,6 +5,7 @@ mod changes;
 mod events;
 mod fixture;
 mod live;
+mod masking;
 mod refusals;
 mod shapes;
 mod sockets;

@@ -8,13 +8,13 @@ const PROGRAM: &str = "secret-tool";
 
 /// What to ask, or why it cannot be asked.
 pub(super) fn question(name: &str) -> Result<Question, String> {
-    if env::program(PROGRAM).is_none() {
-        return Err(format!("`{PROGRAM}` is not installed"));
-    }
     let address = env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|address| !address.is_empty());
     let socket = env::var_os("XDG_RUNTIME_DIR").is_some_and(|dir| std::path::Path::new(&dir).join("bus").exists());
     if !address && !socket {
         return Err("there is no D-Bus session".to_owned());
+    }
+    if env::program(PROGRAM).is_none() {
+        return Err(format!("`{PROGRAM}` is not installed"));
     }
     let arguments = ["lookup", "service", SERVICE, "name", name].map(str::to_owned).to_vec();
     Ok(Question { program: PROGRAM, arguments })

@@ -230,5 +230,7 @@ fn tidy_text(text: String) -> String {
             word.to_owned()
         }
     };
+    // Whether there is a keyring to ask is the machine's affair.
+    let text = text.split("; the keyring cannot be asked").next().unwrap_or_default();
     text.split(' ').map(tidy_word).collect::<Vec<_>>().join(" ")
 }

@@ -79,6 +79,7 @@ impl Home {
             .env("TZ", "UTC")
             .env_remove("BOG_LOG")
             .env_remove("BOG_FAILPOINTS")
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .stdin(Stdio::null());
         command
     }
@@ -114,7 +115,7 @@ impl Home {
             if let Some(address) = line.trim().strip_prefix("listening on http://") {
                 let token = std::fs::read_to_string(self.data().join(".token")).unwrap_or_default();
                 let address = address.to_owned();
-                return Ok(Daemon { child, address, token: token.trim().to_owned(), said, log, _stdout: stdout });
+                return Ok(Daemon { child, address, token: token.trim().to_owned(), said, log, stdout });
             }
             said.push_str(&line);
         }
@@ -134,7 +135,7 @@ pub struct Daemon {
     /// What it said on standard output before it was ready.
     pub said: String,
     log: PathBuf,
-    _stdout: BufReader<std::process::ChildStdout>,
+    stdout: BufReader<std::process::ChildStdout>,
 }
 
 /// An answer of the API.
@@ -160,6 +161,26 @@ impl Daemon {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// `kill -9`, and what it had said on standard output since it was ready.
+    pub fn kill_and_read(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.rest()
+    }
+
+    /// SIGTERM, a good end, and what it had said on standard output since it was ready.
+    pub fn stop_and_read(mut self) -> String {
+        self.signal("TERM");
+        assert!(self.wait().success());
+        self.rest()
+    }
+
+    fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        rest
     }
 
     /// SIGTERM, and its exit status.
