@@ -79,8 +79,9 @@ impl Places {
         }
     }
 
-    /// Whether a path lies in the data folder.
-    fn is_ours(&self, path: Option<&Path>) -> bool {
+    /// Whether a path lies in the data folder, as it is written.
+    #[must_use]
+    pub fn is_ours(&self, path: Option<&Path>) -> bool {
         self.data_dir.as_deref().zip(path).is_some_and(|(data_dir, path)| path.starts_with(data_dir))
     }
 

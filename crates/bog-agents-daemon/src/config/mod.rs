@@ -1,10 +1,12 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
-use bog_agent::providers::Provider;
-use bog_domain::job::{Ceilings, Defaults, GrantPath, Limits, ModelSecrets, Places, SandboxDefaults};
-use bog_domain::spec::{LimitsSpec, SandboxMode};
+mod granted;
+
+pub use granted::SandboxSettings;
+
+use bog_domain::job::{Ceilings, Defaults, Limits};
 use bog_domain::units::Span;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// How log lines look.
@@ -39,48 +41,13 @@ pub struct Config {
     /// How long finished runs, their folders and their fires are kept; everything for ever where left out.
     pub keep: Option<Span>,
     /// What a run may consume where its job does not say.
-    #[serde(deserialize_with = "limits")]
+    #[serde(deserialize_with = "granted::limits")]
     pub limits: Limits,
     /// What no run may consume more of, whatever its job says.
-    #[serde(deserialize_with = "ceilings")]
+    #[serde(deserialize_with = "granted::ceilings")]
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
-}
-
-/// What a run may touch, whatever its job says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SandboxSettings {
-    /// How strict the sandbox of a job is that does not say.
-    pub mode: SandboxMode,
-    /// Folders and files that every job may read.
-    #[serde(deserialize_with = "paths")]
-    pub read: Vec<GrantPath>,
-}
-
-fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
-    Limits::of_daemon(&LimitsSpec::deserialize(deserializer)?).map_err(de::Error::custom)
-}
-
-fn ceilings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ceilings, D::Error> {
-    Ceilings::parse(&LimitsSpec::deserialize(deserializer)?).map_err(de::Error::custom)
-}
-
-/// Paths that mean the same for every job.
-fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<GrantPath>, D::Error> {
-    let parse = |text: String| match text.parse() {
-        Ok(GrantPath::WorkingDir(_)) => Err(format!(
-            "`{text}` is another folder for each job: write an absolute path, or one that begins with `~/`"
-        )),
-        Ok(path @ (GrantPath::Home(_) | GrantPath::Absolute(_))) => Ok(path),
-        Err(error) => Err(error),
-    };
-    Vec::<String>::deserialize(deserializer)?
-        .into_iter()
-        .map(parse)
-        .collect::<Result<_, _>>()
-        .map_err(de::Error::custom)
 }
 
 impl Default for Config {
@@ -134,7 +101,8 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(ConfigError::Unreadable { path, error }),
         };
-        Self::parse(&text).map_err(|message| ConfigError::Invalid { path, message })
+        let checked = Self::parse(&text).and_then(|config| config.sandbox.check(data_dir).map(|()| config));
+        checked.map_err(|message| ConfigError::Invalid { path, message })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -153,29 +121,15 @@ impl Config {
     #[must_use]
     pub fn defaults(&self, data_dir: &Path) -> Defaults {
         let timezone = self.timezone.clone().unwrap_or_else(crate::clock::zone_name);
-        let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-        let sandbox = SandboxDefaults {
-            mode: self.sandbox.mode,
-            read: self.sandbox.read.clone(),
-            model_secrets: model_secrets(),
-            places: Places { home: Some(crate::env::home_dir()), data_dir: Some(data_dir) },
-        };
+        let sandbox = self.sandbox.defaults(data_dir);
         Defaults { timezone, limits: self.limits, ceilings: self.ceilings, sandbox }
     }
-}
-
-/// Which variables hold the credentials of which model provider.
-fn model_secrets() -> ModelSecrets {
-    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let by_provider =
-        Provider::ALL.map(|provider| (provider.as_str().to_owned(), owned(&provider.credentials().concat())));
-    let of_any = Provider::ALL.iter().flat_map(|provider| owned(provider.model_keys())).collect();
-    ModelSecrets { by_provider: by_provider.into(), of_any }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bog_domain::spec::SandboxMode;
 
     #[test]
     fn jobs_get_what_is_configured() {
@@ -192,6 +146,19 @@ mod tests {
         assert_eq!(job.grant.mode, SandboxMode::BestEffort);
         assert_eq!(job.grant.read.iter().map(ToString::to_string).collect::<Vec<_>>(), ["/srv/tools", "~/bin"]);
         assert_eq!(defaults.sandbox.places.data_dir.as_deref(), Some(Path::new("/var/lib/bog")));
+    }
+
+    #[test]
+    fn the_data_folder_is_not_granted_to_all_jobs() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |read: &Path| {
+            let text = format!("[sandbox]\nread = ['/srv', '{}']\n", read.display());
+            std::fs::write(folder.path().join("config.toml"), text).unwrap();
+            Config::load(folder.path())
+        };
+        let refused = load(&folder.path().join("runs")).unwrap_err().to_string();
+        assert!(refused.ends_with("/runs` lies in the data folder, which no job gets: remove it"), "{refused}");
+        assert!(load(folder.path().parent().unwrap()).is_ok(), "what lies around it is hidden there all the same");
     }
 
     #[test]
