@@ -1,6 +1,6 @@
 //! The agent's process as the runner sees it: started through the launch stage, with three non-blocking pipes.
 
-use super::launch::{LaunchSpec, Reports, pipe};
+use super::launch::{LaunchSpec, Reports, bequeath, pipe, report_pipe};
 use super::protocol::AttemptSpec;
 use super::tree::Tree;
 use super::{LAUNCH, OWN_PROGRAM};
@@ -44,26 +44,26 @@ impl Agent {
     /// Where no process can be made at all; that the program is missing is only known later, by a report.
     pub fn start(spec: &AttemptSpec, split: Split) -> io::Result<Self> {
         let is_table = split.held.contains(&Mechanism::PidNamespace);
-        let (reports, writer) = pipe()?;
+        let (reports, report) = report_pipe()?;
+        let (told, mut tell) = pipe()?;
+        let told = bequeath(told)?;
         let launch = LaunchSpec {
-            report_fd: writer.as_raw_fd(),
+            report_fd: report.as_raw_fd(),
             working_dir: spec.working_dir.clone(),
             sandbox: spec.sandbox.clone(),
             split,
         };
         let mut command = Command::new(OWN_PROGRAM);
-        command
-            .arg0("bog-agents-daemon")
-            .arg(LAUNCH)
-            .arg(serde_json::to_string(&launch)?)
-            .arg("--")
-            .args(&spec.command);
+        command.arg0("bog-agents-daemon").args([LAUNCH, &told.as_raw_fd().to_string(), "--"]).args(&spec.command);
         #[cfg(feature = "failpoints")]
         command.env_remove(crate::failpoint::VARIABLE);
         let stdin = if spec.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        // The pipe's end is told by the end of the last who has it.
-        drop(writer);
+        // A pipe ends for us when the last who has its other end is gone.
+        drop((report, told));
+        // Fails only where the launch stage is gone already, which will be noticed.
+        let _ = tell.write_all(&serde_json::to_vec(&launch)?);
+        drop(tell);
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         let tree = if is_table { Tree::Table(pid) } else { Tree::Descendants };
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -31,7 +31,7 @@ const LAUNCH: &str = "launch";
 /// This very program. Not the binary's path: an upgrade under way may have replaced it.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Runs a hidden command, if the arguments name one: `runner DIR`, or `launch SPEC -- PROGRAM ARGS...`.
+/// Runs a hidden command, if the arguments name one: `runner DIR`, or `launch NUMBER -- PROGRAM ARGS...`.
 ///
 /// It comes before anything else in `main`, so that the runner starts no thread and parses no command line.
 #[must_use]

@@ -5,13 +5,15 @@
 //! until nothing is left there: see [`init`].
 
 mod error;
+mod inherit;
 mod init;
 mod report;
 mod unseen;
 
 pub use error::LaunchError;
+pub use inherit::{bequeath, pipe};
 pub use init::{ASK_ALL, END_ALL};
-pub use report::{Report, Reports, pipe};
+pub use report::{Report, Reports, report_pipe};
 
 use crate::sandbox::policy::{Enforcement, Policy};
 use crate::sandbox::{self, Split};
@@ -23,6 +25,8 @@ use nix::unistd::{Pid, setsid};
 use report::Reporter;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -33,7 +37,9 @@ const EXIT_NOT_LAUNCHED: u8 = 127;
 /// Whom the kernel ends first when memory runs out: the agent, not the daemon.
 const OOM_SCORE: &str = "500";
 
-/// What the launch stage is told, as JSON in its first argument; program and arguments follow it as they are.
+/// What the launch stage is told, besides the agent's command: as JSON, by a pipe that it inherits and whose number is
+/// its first argument. Not in the argument itself: those of an init can be read by what it started, and what is kept from
+/// an agent has names. Nor is there a limit to its size.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchSpec {
@@ -55,9 +61,18 @@ struct Agent<'a> {
     held: Containment,
 }
 
-/// Starts the agent, or reports why not.
+impl LaunchSpec {
+    /// Reads what was inherited, once it has come whole.
+    fn take(inherited: RawFd) -> io::Result<Self> {
+        let mut text = Vec::new();
+        inherit::take_over(inherited, OpenOptions::new().read(true))?.read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+}
+
+/// Starts the agent, or reports why not. `spec` is the number of the pipe with a [`LaunchSpec`].
 pub fn run(spec: &OsStr, command: &[OsString]) -> ExitCode {
-    let spec = spec.to_str().and_then(|spec| serde_json::from_str::<LaunchSpec>(spec).ok());
+    let spec = spec.to_str().and_then(|number| LaunchSpec::take(number.parse().ok()?).ok());
     let told = spec.and_then(|spec| Some((Reporter::take(spec.report_fd).ok()?, spec)));
     let Some((mut reporter, spec)) = told else {
         eprintln!("`launch` is for the runner only; use `bog-agents-daemon job run ID` to run a job");
@@ -87,18 +102,22 @@ fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -
     // Best effort: some containers do not allow it, and the agent runs as well without.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     std::env::set_current_dir(&spec.working_dir).map_err(|error| LaunchError::at(Step::WorkingDir, error))?;
+    let mut agent = Agent {
+        command,
+        environment: Vec::new(),
+        held: Containment { network: NetworkAccess::Full, ..Containment::default() },
+    };
     match spec.sandbox.enforcement {
-        Enforcement::Off => {
-            let held = Containment { network: NetworkAccess::Full, ..Containment::default() };
-            Ok(Agent { command, environment: Vec::new(), held })
-        }
+        Enforcement::Off => {}
         Enforcement::BestEffort | Enforcement::Required => {
             let applied = sandbox::enter(&spec.sandbox, &spec.working_dir, spec.split).map_err(LaunchError::Refused)?;
+            agent.environment = applied.environment;
+            agent.held = applied.containment;
             // A change of credentials makes the kernel forget it.
             reporter.tie_to_runner().map_err(bind)?;
-            Ok(Agent { command, environment: applied.environment, held: applied.containment })
         }
     }
+    Ok(agent)
 }
 
 /// Becomes the agent; comes back only where that failed.

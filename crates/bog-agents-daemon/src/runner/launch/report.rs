@@ -4,14 +4,14 @@
 //! runner alone has the other end, which makes the pipe the proof that the runner lives, too.
 
 use super::error::LaunchError;
+use super::inherit;
 use crate::runner::reap::Exit;
 use bog_domain::containment::Containment;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::{close, pipe2};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -37,14 +37,14 @@ pub enum Report {
     },
 }
 
-/// Makes the pipe: the runner's end, and the end for the launch stage, which is inherited by whatever is started.
+/// Makes the pipe: the runner's end, and the end for the launch stage, which whatever is started next inherits.
 ///
 /// # Errors
 /// Where no descriptor is left.
-pub fn pipe() -> io::Result<(Reports, OwnedFd)> {
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-    fcntl(&writer, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    Ok((Reports { pipe: Some(File::from(reader)), received: Vec::new() }, writer))
+pub fn report_pipe() -> io::Result<(Reports, OwnedFd)> {
+    let (reader, writer) = inherit::pipe()?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((Reports { pipe: Some(reader), received: Vec::new() }, inherit::bequeath(writer)?))
 }
 
 /// The runner's end.
@@ -86,9 +86,7 @@ impl Reporter {
     /// # Errors
     /// Where there is none.
     pub fn take(inherited: RawFd) -> io::Result<Self> {
-        let pipe = OpenOptions::new().write(true).open(format!("/proc/self/fd/{inherited}"))?;
-        close(inherited)?;
-        Ok(Self(pipe))
+        inherit::take_over(inherited, OpenOptions::new().write(true)).map(Self)
     }
 
     /// Makes the kernel end this process when the runner ends. In a process table of its own there is no parent to be
@@ -124,7 +122,7 @@ mod tests {
 
     #[test]
     fn reports_come_whole_and_in_order_and_the_pipe_ends() {
-        let (mut reports, writer) = pipe().expect("a pipe");
+        let (mut reports, writer) = report_pipe().expect("a pipe");
         let mut reporter = Reporter(File::from(writer));
         let long =
             Missing { mechanism: bog_domain::containment::Mechanism::Landlock, reason: "a reason ".repeat(2000) };
@@ -144,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_runner_that_is_gone_is_noticed() {
-        let (reports, writer) = pipe().expect("a pipe");
+        let (reports, writer) = report_pipe().expect("a pipe");
         let reporter = Reporter(File::from(writer));
         assert_eq!(reporter.is_read(), Ok(()));
         drop(reports);

@@ -19,6 +19,7 @@ async fn the_agent_cannot_end_stop_or_mislead_its_init() {
     // Its signals are not obeyed, and the pipe on which it tells the runner cannot be reached.
     let script = "for signal in TERM USR1 INT HUP STOP KILL SEGV; do kill -s $signal 1; done
         cat /proc/1/environ 2> /dev/null && echo looked in
+        grep -q 'hid''den' /proc/1/cmdline && echo knows what is hidden
         for fd in $(seq 0 40); do { echo '{\"ended\":{\"exit\":{\"code\":0},\"left\":false}}' > /proc/1/fd/$fd; } 2> /dev/null && echo wrote $fd; done
         echo still here; exit 3";
     let attempt = Attempt::shell(script).confined();
@@ -60,4 +61,12 @@ async fn the_death_of_the_runner_is_the_end_of_whatever_it_had_started() {
     kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
     assert!(matches!(ended(runner).await, Ended::Lost { .. }));
     until("nothing of it is left", || attempt.processes().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_sandbox_may_have_more_paths_than_an_argument_has_room_for() {
+    let mut attempt = Attempt::new(&["true"]).confined();
+    let others = (0..4_000).map(|number| attempt.path(&format!("the-folder-of-another-job-{number}")));
+    attempt.spec.sandbox.hidden = others.collect();
+    assert_eq!(attempt.run().await.error, None);
 }

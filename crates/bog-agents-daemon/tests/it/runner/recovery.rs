@@ -23,6 +23,22 @@ async fn a_killed_runner_takes_its_agent_along_and_the_rest_is_swept() {
 }
 
 #[tokio::test]
+async fn a_runner_killed_at_any_moment_leaves_nothing() {
+    // From its first steps over the building of the sandbox to the agent at work.
+    for round in 0..30 {
+        for attempt in Attempt::both(|| Attempt::shell("setsid sleep 1000 & sleep 1000")) {
+            let runner = attempt.spawn();
+            let pid = attempt.runner_pid();
+            tokio::time::sleep(Duration::from_millis(round)).await;
+            kill(pid, Signal::SIGKILL).expect("killed");
+            let ended = ended(runner).await;
+            assert!(matches!(ended, Ended::Lost { .. } | Ended::NeverBegan), "{ended:?}");
+            until("nothing of it is left", || attempt.processes().is_empty()).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_live_runner_is_adopted_with_and_without_its_socket() {
     for with_socket in [true, false] {
         for attempt in
