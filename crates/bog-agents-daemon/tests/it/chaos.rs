@@ -41,6 +41,7 @@ const JOB: &str = r#"
 agent: {command: [sh, -c, 'echo "$BOG_RUN_ID $BOG_ATTEMPT" >> WORK/ran; sleep 0.0SLEEP; echo "result of $BOG_RUN_ID"']}
 outputs: [{type: file, path: "WORK/out-{{ job.id }}.md"}]
 limits: {grace: 1s}
+sandbox: {write: [WORK]}
 MORE
 "#;
 

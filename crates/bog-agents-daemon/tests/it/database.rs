@@ -166,7 +166,7 @@ fn a_runner_whose_row_was_lost_is_ended_and_its_folder_kept() {
     let home = Home::new();
     home.job(
         "long",
-        "agent: {command: [sh, -c, 'echo begun; echo $$ > WORK/pid; exec sleep 1000']}\n"
+        "agent: {command: [sh, -c, 'echo begun; echo $$ > WORK/pid; exec sleep 1000']}\nsandbox: {shell: host}\n"
             .replace("WORK", home.path().to_str().unwrap())
             .as_str(),
     );

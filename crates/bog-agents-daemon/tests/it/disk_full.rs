@@ -170,7 +170,7 @@ fn no_fire_is_accepted_on_a_full_disk() {
 fn held(disk: &SmallDisk) -> (Daemon, String) {
     let home = disk.home.path().to_str().unwrap().to_owned();
     let yaml = "{command: [sh, -c, 'touch HOME/begun; until [ -e HOME/go ]; do sleep 0.01; done; echo precious']}\n\
-                outputs: [{type: file, path: HOME/out.md}]\n";
+                outputs: [{type: file, path: HOME/out.md}]\nsandbox: {write: [HOME]}\n";
     disk.home.job("held", &format!("{JOB}{}", yaml.replace("HOME", &home)));
     // The room kept for the outcome is given back with it: time to take that away as well.
     let daemon = disk.start_with(&[("BOG_FAILPOINTS", "dispatcher.before_settle=sleep:500")]);

@@ -20,6 +20,7 @@ fn home_of(jobs: &[(&str, &str)]) -> Home {
 const HELD: &str = r#"
 agent: {command: [sh, -c, 'echo "begin $BOG_RUN_ID" >> HOME/ran; HELD; echo "end $BOG_RUN_ID" >> HOME/ran; echo done']}
 limits: {grace: 1s}
+sandbox: {write: [HOME]}
 "#;
 
 fn go(home: &Home) {
@@ -218,7 +219,7 @@ fn overlap_queue_runs_one_after_the_other_in_order() {
 #[test]
 fn overlap_coalesce_merges_what_waits_and_sees_every_event() {
     let says = "prompt: '{{ event.payload }} of {% for one in event.events %}{{ one.payload }}{% endfor %}'\noverlap: coalesce\n";
-    let agent = "agent: {command: [sh, -c, 'HELD; cat']}\n";
+    let agent = "agent: {command: [sh, -c, 'HELD; cat']}\nsandbox: {write: [HOME]}\n";
     let home = home_of(&[("j", &format!("{agent}{says}"))]);
     let daemon = home.start();
     let first = fired(&daemon, "j", &json!({"payload": "a"}))["run_id"].as_str().unwrap().to_owned();
@@ -323,7 +324,7 @@ fn running_and_waiting_runs_are_cancelled() {
 fn failures_are_retried_as_often_as_was_said() {
     let with = |test: &str| {
         format!(
-            "agent: {{command: [sh, -c, 'date +%s%N >> HOME/ran; [ $BOG_ATTEMPT {test} ]']}}\nretry: {{max: 2, backoff: 200ms}}\n"
+            "agent: {{command: [sh, -c, 'date +%s%N >> HOME/ran; [ $BOG_ATTEMPT {test} ]']}}\nretry: {{max: 2, backoff: 200ms}}\nsandbox: {{write: [HOME]}}\n"
         )
     };
     let home = home_of(&[("third", &with("= 3")), ("never", &with("= 0"))]);
@@ -366,7 +367,7 @@ fn a_killed_runner_is_an_interruption() {
 fn a_run_over_its_time_is_ended_with_all_it_started() {
     let stubborn = "trap \"\" TERM; setsid sh -c \"trap \\\"\\\" TERM; touch HOME/begun; while :; do sleep 1; done\" & while :; do sleep 1; done";
     let yaml =
-        format!("agent: {{command: [sh, -c, {}]}}\nlimits: {{wall_clock: 500ms, grace: 100ms}}\n", json!(stubborn));
+        format!("agent: {{command: [sh, -c, {}]}}\nlimits: {{wall_clock: 500ms, grace: 100ms}}\nsandbox: {{write: [HOME]}}\n", json!(stubborn));
     let home = home_of(&[("j", &yaml)]);
     let daemon = home.start();
     let run = daemon.fire("j");
