@@ -19,7 +19,7 @@ async fn the_agent_cannot_end_stop_or_mislead_its_init() {
     // Its signals are not obeyed, and the pipe on which it tells the runner cannot be reached.
     let script = "for signal in TERM USR1 INT HUP STOP KILL SEGV; do kill -s $signal 1; done
         cat /proc/1/environ 2> /dev/null && echo looked in
-        grep -q 'hid''den' /proc/1/cmdline && echo knows what is hidden
+        grep -q 'hid''den' /proc/1/cmdline && echo knows too much
         for fd in $(seq 0 40); do { echo '{\"ended\":{\"exit\":{\"code\":0},\"left\":false}}' > /proc/1/fd/$fd; } 2> /dev/null && echo wrote $fd; done
         echo still here; exit 3";
     let attempt = Attempt::shell(script).confined();
