@@ -4,7 +4,7 @@ use super::world::{User, as_each_user, assert_reached, assert_refused};
 use bog_agents_daemon::sandbox::policy::Policy;
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 #[test]
 fn nothing_outside_can_be_changed() {
@@ -144,7 +144,7 @@ fn files_of_others_keep_their_permissions_in_there() {
     // Being root of a sandbox is being nobody: what only capabilities would open stays closed.
     as_each_user(|world| {
         let closed = world.file("outside/closed", "closed");
-        fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
         let mut policy = world.policy.clone();
         policy.read.push(world.path("outside"));
         assert_refused(&world.attack(&policy, "see", &json!({"files": {"closed": closed}})));
