@@ -3,6 +3,6 @@
 mod life;
 mod loopback;
 mod names;
-mod namespace;
+pub mod namespace;
 mod proxy;
 mod upstream;
