@@ -45,16 +45,16 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// Takes over the inherited descriptor, so that nothing else inherits it.
+    /// Takes over the inherited descriptor, so that nothing else inherits it; comes back with what [`hand_over`] wants.
     ///
     /// # Errors
     /// Where there is none.
-    pub fn control(&self) -> io::Result<OwnedFd> {
+    pub fn take(self) -> io::Result<(OwnedFd, Doors)> {
         // A socket cannot be opened by way of /proc.
         let control =
             pidfd_getfd(pidfd_open(getpid(), PidfdFlags::empty())?, self.control_fd, PidfdGetfdFlags::empty())?;
         nix::unistd::close(self.control_fd)?;
-        Ok(control)
+        Ok((control, self.doors))
     }
 }
 
@@ -218,9 +218,9 @@ mod tests {
         let inherited = rustix::io::dup(&launch).expect("a descriptor");
         let passage = Passage { control_fd: inherited.into_raw_fd(), doors: Doors::default() };
         drop(launch);
-        let control = passage.control().expect("the socket");
+        let (control, doors) = passage.take().expect("the socket");
         assert!(rustix::io::fcntl_getfd(&control).expect("flags").contains(rustix::io::FdFlags::CLOEXEC));
-        hand_over(&control, &passage.doors).expect("handed over");
+        hand_over(&control, &doors).expect("handed over");
         assert!(take(&relay).expect("taken").is_some());
     }
 

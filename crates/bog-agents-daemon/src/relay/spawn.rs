@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -36,7 +37,7 @@ pub enum Reach {
     Loopback,
 }
 
-/// A relay of this process. Dropping it closes its control socket, which ends it.
+/// A relay of this process. Dropping it ends it, and takes up to two seconds for it.
 #[derive(Debug)]
 pub struct Relay {
     pid: Pid,
@@ -103,7 +104,7 @@ fn on_this_machine(hosts: &[Host]) -> Vec<Service> {
 /// Starts a relay. To be called before the namespaces of this process are left: the relay stays in those it is started in.
 /// `closed` are ports of this machine that it never leads to: the daemon's own.
 ///
-/// It ends with the calling thread, with the end of the control socket, or by [`Relay::end`].
+/// It ends with the calling thread, with the control socket, or with the value.
 ///
 /// # Errors
 /// Where the services of this machine cannot be listed or no process can be made.
@@ -170,17 +171,18 @@ impl Relay {
         let passage = Passage { control_fd: inherited.as_raw_fd(), doors: self.doors.clone() };
         Ok((inherited, passage))
     }
+}
 
-    /// Ends it. It is given a moment to pass on what the agent sent last: its tree must be gone, and with it every other
-    /// copy of the control socket.
-    pub fn end(self) {
-        let Self { pid: _, pidfd, control, doors: _ } = self;
-        drop(control);
+/// Ends it. It is given a moment to pass on what the agent sent last, whose tree must be gone.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // For every copy of the socket.
+        let _ = self.control.shutdown(Shutdown::Both);
         let timeout = PollTimeout::try_from(END_PATIENCE).unwrap_or(PollTimeout::MAX);
         // Interrupted or not: what follows is right either way. Errors mean that it is gone, or was reaped already.
-        let _ = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout);
-        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-        let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+        let _ = poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], timeout);
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
     }
 }
 

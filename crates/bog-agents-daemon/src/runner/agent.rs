@@ -4,6 +4,7 @@ use super::launch::{LaunchSpec, Reports, bequeath, pipe, report_pipe};
 use super::protocol::AttemptSpec;
 use super::tree::Tree;
 use super::{LAUNCH, OWN_PROGRAM};
+use crate::relay::Relay;
 use crate::sandbox::Split;
 use bog_domain::containment::Mechanism;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -27,6 +28,8 @@ pub struct Agent {
     pub stdin: Option<Feed>,
     /// What the launch stage tells.
     pub reports: Reports,
+    /// What serves the network it is granted, outside. It is none of its tree.
+    pub relay: Option<Relay>,
 }
 
 /// A text on its way to the agent's standard input.
@@ -38,20 +41,22 @@ pub struct Feed {
 
 impl Agent {
     /// Starts `spec.command` with the environment of this process, as the first process of whatever the sandbox has
-    /// `split` off for it. Nothing else may be started after a split.
+    /// `split` off for it, with the network that `relay` serves. Nothing else may be started after a split.
     ///
     /// # Errors
     /// Where no process can be made at all; that the program is missing is only known later, by a report.
-    pub fn start(spec: &AttemptSpec, split: Split) -> io::Result<Self> {
+    pub fn start(spec: &AttemptSpec, split: Split, relay: Option<Relay>) -> io::Result<Self> {
         let is_table = split.held.contains(&Mechanism::PidNamespace);
         let (reports, report) = report_pipe()?;
         let (told, mut tell) = pipe()?;
         let told = bequeath(told)?;
+        let (to_relay, passage) = relay.as_ref().map(Relay::passage).transpose()?.unzip();
         let launch = LaunchSpec {
             report_fd: report.as_raw_fd(),
             working_dir: spec.working_dir.clone(),
             sandbox: spec.sandbox.clone(),
             split,
+            relay: passage,
         };
         let mut command = Command::new(OWN_PROGRAM);
         command.arg0("bog-agents-daemon").args([LAUNCH, &told.as_raw_fd().to_string(), "--"]).args(&spec.command);
@@ -60,7 +65,7 @@ impl Agent {
         let stdin = if spec.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         // A pipe ends for us when the last who has its other end is gone.
-        drop((report, told));
+        drop((report, told, to_relay));
         // Fails only where the launch stage is gone already, which will be noticed.
         let _ = tell.write_all(&serde_json::to_vec(&launch)?);
         drop(tell);
@@ -80,7 +85,7 @@ impl Agent {
         if let Some(feed) = &stdin {
             set_nonblocking(&feed.pipe)?;
         }
-        Ok(Self { pid, tree, stdout, stderr, stdin, reports })
+        Ok(Self { pid, tree, stdout, stderr, stdin, reports, relay })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod handle;
 mod launch;
 mod outcome;
 mod protocol;
+mod reach;
 mod reap;
 mod recovery;
 mod supervise;

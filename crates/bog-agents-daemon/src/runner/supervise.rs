@@ -6,6 +6,8 @@ use super::control::ControlServer;
 use super::events::EventLog;
 use super::outcome::OutcomeFile;
 use super::protocol::{AttemptSpec, EXIT_NO_SPACE, LOCK_FILE, OutcomeRecord, VERDICT_FILE};
+use super::reach;
+use super::tree;
 use super::watch::Watch;
 use crate::sandbox::policy::Enforcement;
 use crate::sandbox::{self, Split};
@@ -154,13 +156,17 @@ impl Held {
 /// Starts the agent in what its sandbox keeps apart. That is the last thing this process starts or opens: from the split
 /// on its children are in a process table that ends with the first of them.
 fn start(spec: &AttemptSpec) -> Result<Agent, String> {
+    let relay = reach::relay(&spec.sandbox)?;
+    if let Some(relay) = &relay {
+        tree::set_apart(relay.pid());
+    }
     let split = match spec.sandbox.enforcement {
         Enforcement::Off => Split::default(),
         Enforcement::BestEffort | Enforcement::Required => {
             sandbox::split(&spec.sandbox, Path::new(OWN_PROGRAM)).map_err(|refused| refused.explain())?
         }
     };
-    Agent::start(spec, split).map_err(|error| {
+    Agent::start(spec, split, relay).map_err(|error| {
         format!("no process could be made for `{}`: {error}; check the system's limits", spec.command[0])
     })
 }

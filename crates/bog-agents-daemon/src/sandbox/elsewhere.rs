@@ -28,7 +28,12 @@ pub fn split(policy: &Policy, _program: &Path) -> Result<Split, Refused> {
 ///
 /// # Errors
 /// Where the working folder cannot be entered, or a sandbox is required.
-pub fn enter(policy: &Policy, working_dir: &Path, split: Split) -> Result<Applied, Refused> {
+pub fn enter(
+    policy: &Policy,
+    working_dir: &Path,
+    split: Split,
+    _in_network: impl FnOnce() -> io::Result<()>,
+) -> Result<Applied, Refused> {
     let tally = Tally::new(policy.enforcement, split.held, split.missing);
     std::env::set_current_dir(working_dir).map_err(|error| Refused::working_dir(working_dir, error))?;
     let containment = Containment {

@@ -6,8 +6,8 @@
 //! 1. The runner, which has one thread, calls [`split`]: from then on its next child is the first process of a process
 //!    table of its own, and, for an ordinary user, both live in a user namespace.
 //! 2. That child is the launch stage. It does whatever needs the host (its death signal, `/proc/RUNNER/fd/N`,
-//!    `oom_score_adj`, control groups), then calls [`enter`] with what [`split`] returned, then sets resource limits, and
-//!    then starts the agent. `getppid` is 0 there, as its parent is outside.
+//!    `oom_score_adj`, control groups), then calls [`enter`] with what [`split`] returned and with what is to be done in
+//!    its new network, then sets resource limits, and then starts the agent. `getppid` is 0 there, as its parent is outside.
 //! 3. [`Applied::containment`] goes into the record; [`Applied::environment`] is set for the agent.
 //!
 //! After [`enter`] the process is in the working folder of a root of its own, holds no capability, and has closed every

@@ -32,6 +32,11 @@ pub enum Refused {
         /// The system's error number.
         errno: i32,
     },
+    /// What leads out of its own network cannot be set up.
+    Network {
+        /// What went wrong.
+        error: String,
+    },
 }
 
 impl Refused {
@@ -47,6 +52,10 @@ impl Refused {
         Self::WorkingDir { path: path.display().to_string(), errno: number(error) }
     }
 
+    pub(super) fn network(error: &io::Error) -> Self {
+        Self::Network { error: error.to_string() }
+    }
+
     /// What is lacking, where going on without it is allowed.
     ///
     /// # Errors
@@ -54,7 +63,7 @@ impl Refused {
     pub(super) fn lacking(self) -> Result<Missing, Self> {
         match self {
             Self::Mechanism { mechanism, .. } => Ok(Missing { mechanism, reason: self.reason() }),
-            Self::Grant { .. } | Self::WorkingDir { .. } => Err(self),
+            Self::Grant { .. } | Self::WorkingDir { .. } | Self::Network { .. } => Err(self),
         }
     }
 
@@ -68,6 +77,7 @@ impl Refused {
             Self::Grant { path, errno } | Self::WorkingDir { path, errno } => {
                 format!("`{path}`: {}", io::Error::from_raw_os_error(*errno))
             }
+            Self::Network { error } => error.clone(),
         }
     }
 
@@ -95,6 +105,9 @@ impl Refused {
                 } else {
                     format!("the working folder `{path}` cannot be entered: {system}; change `working_dir`")
                 }
+            }
+            Self::Network { error } => {
+                format!("what its `sandbox.network` grants cannot be set up: {error}; run the job again")
             }
         }
     }

@@ -5,6 +5,7 @@ mod containment;
 mod cost;
 mod ending;
 mod init;
+mod network;
 mod output;
 mod recovery;
 mod starting;

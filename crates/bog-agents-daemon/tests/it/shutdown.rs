@@ -366,8 +366,10 @@ fn a_killed_runner_is_an_interruption() {
 #[test]
 fn a_run_over_its_time_is_ended_with_all_it_started() {
     let stubborn = "trap \"\" TERM; setsid sh -c \"trap \\\"\\\" TERM; touch HOME/begun; while :; do sleep 1; done\" & while :; do sleep 1; done";
-    let yaml =
-        format!("agent: {{command: [sh, -c, {}]}}\nlimits: {{wall_clock: 500ms, grace: 100ms}}\nsandbox: {{write: [HOME]}}\n", json!(stubborn));
+    let yaml = format!(
+        "agent: {{command: [sh, -c, {}]}}\nlimits: {{wall_clock: 500ms, grace: 100ms}}\nsandbox: {{write: [HOME]}}\n",
+        json!(stubborn)
+    );
     let home = home_of(&[("j", &yaml)]);
     let daemon = home.start();
     let run = daemon.fire("j");

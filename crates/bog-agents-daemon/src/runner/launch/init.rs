@@ -130,7 +130,7 @@ fn script(program: &CStr) -> Option<CString> {
 fn environment(agent: &Agent) -> Vec<Vec<u8>> {
     let changed = |name: &OsString| agent.environment.iter().any(|(of, _)| *of == name);
     let kept = crate::env::all().into_iter().filter(|(name, _)| !changed(name));
-    let set = agent.environment.iter().filter_map(|(name, value)| Some(((*name).into(), value.clone()?.into())));
+    let set = agent.environment.iter().filter_map(|(name, value)| Some(((*name).into(), value.clone()?)));
     kept.chain(set).map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect()
 }
 

@@ -15,6 +15,7 @@ pub use inherit::{bequeath, pipe};
 pub use init::{ASK_ALL, END_ALL};
 pub use report::{Report, Reports, report_pipe};
 
+use crate::relay::{Passage, hand_over};
 use crate::sandbox::policy::{Enforcement, Policy};
 use crate::sandbox::{self, Split};
 use bog_domain::containment::{Containment, NetworkAccess};
@@ -51,13 +52,15 @@ pub struct LaunchSpec {
     pub sandbox: Policy,
     /// What the runner has set up of it.
     pub split: Split,
+    /// The way to the relay that serves the network it is granted.
+    pub relay: Option<Passage>,
 }
 
 /// The agent about to be started.
 struct Agent<'a> {
     command: &'a [OsString],
     /// Variables to set or to take away.
-    environment: Vec<(&'static str, Option<PathBuf>)>,
+    environment: Vec<(&'static str, Option<OsString>)>,
     held: Containment,
 }
 
@@ -98,6 +101,7 @@ pub fn run(spec: &OsStr, command: &[OsString]) -> ExitCode {
 fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -> Result<Agent<'a>, LaunchError> {
     let bind = |errno| LaunchError::at(Step::Bind, errno);
     reporter.tie_to_runner().map_err(bind)?;
+    let relay = spec.relay.map(Passage::take).transpose().map_err(|error| LaunchError::at(Step::Bind, error))?;
     setsid().map_err(bind)?;
     // Best effort: some containers do not allow it, and the agent runs as well without.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
@@ -110,11 +114,21 @@ fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -
     match spec.sandbox.enforcement {
         Enforcement::Off => {}
         Enforcement::BestEffort | Enforcement::Required => {
-            let applied = sandbox::enter(&spec.sandbox, &spec.working_dir, spec.split).map_err(LaunchError::Refused)?;
-            agent.environment = applied.environment;
-            agent.held = applied.containment;
+            let mut to_relay = Vec::new();
+            let in_network = || {
+                if let Some((control, doors)) = relay {
+                    to_relay = hand_over(control, &doors)?;
+                }
+                Ok(())
+            };
+            let applied = sandbox::enter(&spec.sandbox, &spec.working_dir, spec.split, in_network);
+            let applied = applied.map_err(LaunchError::Refused)?;
             // A change of credentials makes the kernel forget it.
             reporter.tie_to_runner().map_err(bind)?;
+            let changed = applied.environment.into_iter().map(|(name, path)| (name, path.map(PathBuf::into_os_string)));
+            let environment = changed.chain(to_relay.into_iter().map(|(name, value)| (name, Some(value.into()))));
+            agent.environment = environment.collect();
+            agent.held = applied.containment;
         }
     }
     Ok(agent)

@@ -14,6 +14,7 @@ use bog_domain::ids::RunId;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 pub use marks::{Mark, Marked, end_marked, marked_by};
@@ -86,10 +87,30 @@ impl Tree {
     }
 }
 
-/// Every descendant of the calling process, zombies left out.
+/// The child that [`set_apart`] named; 0 is none.
+static APART: AtomicI32 = AtomicI32::new(0);
+
+/// Says which child of the calling process is none of the tree: it serves the tree, and outlives it. A runner has one tree
+/// and at most one such child, for all of its life.
+pub fn set_apart(child: Pid) {
+    APART.store(child.as_raw(), Ordering::Relaxed);
+}
+
+/// The child that is none of the tree, if there is one.
+#[must_use]
+pub fn apart() -> Option<Pid> {
+    Some(APART.load(Ordering::Relaxed)).filter(|pid| *pid > 0).map(Pid::from_raw)
+}
+
+/// Every descendant of the calling process, zombies left out, and without the child that is set apart.
 #[must_use]
 pub fn descendants() -> Vec<Process> {
-    below(&HashSet::from([own_pid()]))
+    let mut found = below(&HashSet::from([own_pid()]));
+    if let Some(apart) = apart() {
+        // It starts nothing itself.
+        found.retain(|process| process.pid != apart.as_raw());
+    }
+    found
 }
 
 /// Asks every descendant of the calling process to end.

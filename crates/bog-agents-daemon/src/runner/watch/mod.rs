@@ -11,7 +11,7 @@ use super::launch::{LaunchError, Report};
 use super::protocol::{AttemptSpec, OutcomeRecord};
 use super::reap::{self, Exit, Reaped};
 use super::supervise::Held;
-use super::tree::Tree;
+use super::tree::{self, Tree};
 use bog_domain::containment::Containment;
 use bog_domain::mask::Masker;
 use jiff::Timestamp;
@@ -26,6 +26,9 @@ use std::time::Duration;
 
 /// How often the folder, the lease and - after a suspend - the deadlines are looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why an agent is ended that has lost its network.
+const RELAY_GONE: &str = "the process that relays its connections was ended from outside; run the job again";
 
 /// One agent under supervision.
 pub struct Watch<'a> {
@@ -107,10 +110,18 @@ impl<'a> Watch<'a> {
                     self.agent.tree = Tree::Descendants;
                     self.ended.get_or_insert(exit);
                 }
+                Reaped::Child(pid, _) if self.agent.relay.as_ref().is_some_and(|relay| relay.pid() == pid) => {
+                    self.agent.relay = None;
+                    self.cut(Cut::Interrupted(RELAY_GONE.to_owned()));
+                }
                 Reaped::Child(..) => {}
                 Reaped::NoneYet => break,
                 Reaped::NoChild => return true,
             }
+        }
+        if self.ended.is_some() && self.agent.relay.is_some() && tree::descendants().is_empty() {
+            // The relay is no part of the tree; it passes on what was said last, and ends with this value.
+            return true;
         }
         if self.ended.is_some() && self.phase == Phase::Running {
             self.terminate();

@@ -5,8 +5,9 @@ use rustix::thread as system;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// What the launch stage needs of a user namespace's first process: to mount and unshare, to give up capabilities for
-/// good, and to bring up a network interface.
-const HANDED_DOWN: [CapabilitySet; 3] = [CapabilitySet::SYS_ADMIN, CapabilitySet::SETPCAP, CapabilitySet::NET_ADMIN];
+/// good, and to bring up a network interface and listen at any port of it.
+const HANDED_DOWN: [CapabilitySet; 4] =
+    [CapabilitySet::SYS_ADMIN, CapabilitySet::SETPCAP, CapabilitySet::NET_ADMIN, CapabilitySet::NET_BIND_SERVICE];
 
 /// More than any kernel has: their numbers fit into 64 bits.
 const NUMBERS: std::ops::Range<u32> = 0..64;

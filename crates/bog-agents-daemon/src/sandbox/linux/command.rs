@@ -128,7 +128,7 @@ fn run(mut spec: Spec, command: &[OsString]) -> ExitCode {
 fn inside(spec: Spec, command: &[OsString]) -> ExitCode {
     // Best effort: whoever waits for this process ends it, too.
     let _ = set_pdeathsig(Signal::SIGKILL);
-    let applied = match enter(&spec.policy, &spec.working_dir, spec.split) {
+    let applied = match enter(&spec.policy, &spec.working_dir, spec.split, || Ok(())) {
         Ok(applied) => applied,
         Err(refused) => return refuse(&refused),
     };

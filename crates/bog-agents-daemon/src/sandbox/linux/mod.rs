@@ -30,15 +30,22 @@ use nix::sched::CloneFlags;
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use seccomp::Sockets;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Puts the calling process, which has one thread, into the sandbox, with whatever it starts from now on. It ends up in
-/// `working_dir`.
+/// `working_dir`. `in_network` is done as soon as it is in a network of its own, with all the rights it has there; where
+/// it gets none, it is not done.
 ///
 /// # Errors
-/// Where the working folder or something that is to be written is not there, and where all of the sandbox is required
-/// and the machine lacks a part of it. The process is good for nothing then but to say so.
-pub fn enter(policy: &Policy, working_dir: &Path, split: Split) -> Result<Applied, Refused> {
+/// Where the working folder or something that is to be written is not there, where `in_network` fails, and where all of
+/// the sandbox is required and the machine lacks a part of it. The process is good for nothing then but to say so.
+pub fn enter(
+    policy: &Policy,
+    working_dir: &Path,
+    split: Split,
+    in_network: impl FnOnce() -> io::Result<()>,
+) -> Result<Applied, Refused> {
     let mut tally = Tally::new(policy.enforcement, split.held, split.missing);
     let closed = descriptors::close_inherited();
     closed.map_err(|error| Refused::mechanism(Mechanism::NoNewPrivs, "listing open files", error))?;
@@ -51,8 +58,8 @@ pub fn enter(policy: &Policy, working_dir: &Path, split: Split) -> Result<Applie
     };
     proc.or_else(|refused| tally.lacks(refused))?;
     tally.take(Mechanism::IpcNamespace, namespaces::own(Mechanism::IpcNamespace, CloneFlags::CLONE_NEWIPC))?;
-    if policy.network != NetworkAccess::Full {
-        tally.take(Mechanism::NetworkNamespace, own_network())?;
+    if policy.network != NetworkAccess::Full && tally.take(Mechanism::NetworkNamespace, own_network())?.is_some() {
+        in_network().map_err(|error| Refused::network(&error))?;
     }
     std::env::set_current_dir(working_dir).map_err(|error| Refused::working_dir(working_dir, error))?;
 

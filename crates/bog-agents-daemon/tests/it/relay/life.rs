@@ -24,7 +24,7 @@ fn what_the_agent_says_last_is_passed_on_before_the_end() {
     let relay = relay(&Reach::Loopback, &[]);
     let pid = pid(&relay);
     inside(&relay, empty(), "relay::life::child_says_and_dies", &json!({ "port": port }));
-    relay.end();
+    drop(relay);
     assert!(!is_there(pid));
     assert_eq!(tell.recv_timeout(PATIENCE).unwrap().len(), 100_000);
 }
@@ -44,7 +44,7 @@ fn a_connection_that_stays_open_does_not_keep_it() {
     let relay = relay(&Reach::Loopback, &[]);
     let pid = pid(&relay);
     inside(&relay, empty(), "relay::life::child_says_and_dies", &json!({ "port": port }));
-    relay.end();
+    drop(relay);
     assert!(!is_there(pid));
 }
 
@@ -95,7 +95,7 @@ fn child_shows_its_relay() {
     let relay = relay(&Reach::hosts(&["api.example.com:443".to_owned()]).unwrap(), &[]);
     let show = |file: &str| String::from_utf8(std::fs::read(format!("/proc/{}/{file}", pid(&relay))).unwrap()).unwrap();
     println!("\nenvironment: {}\narguments: {}", show("environ"), show("cmdline"));
-    relay.end();
+    drop(relay);
 }
 
 #[test]
@@ -113,6 +113,6 @@ fn a_door_that_nobody_opened_hinders_nothing() {
     for _ in 0..3 {
         let relay = relay(&Reach::Loopback, &[]);
         inside(&relay, empty(), "relay::life::child_says_and_dies", &json!({ "port": port }));
-        relay.end();
+        drop(relay);
     }
 }

@@ -21,7 +21,7 @@ fn many_connections_carry_much_at_once() {
     let relay = relay(&Reach::Loopback, &[]);
     let said = inside(&relay, unprivileged(), "relay::loopback::child_carries", &json!({ "port": port }));
     assert!(said.contains("64 times 10485760"), "{said}");
-    relay.end();
+    drop(relay);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn either_side_may_end_first_and_cut_off_is_cut_off() {
     let told = json!({ "counts": counts, "speaks_first": speaks_first, "cuts_off": cuts_off });
     inside(&relay, empty(), "relay::loopback::child_ends", &told);
     assert_eq!(tell.recv_timeout(crate::support::PATIENCE).unwrap(), "said after its end");
-    relay.end();
+    drop(relay);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn only_what_listens_outside_is_there_and_never_what_is_closed() {
     let told = json!({ "v4": v4, "v6": v6, "any": any, "closed": closed, "gone": gone, "late": late });
     inside(&relay, empty(), "relay::loopback::child_looks_around", &told);
     assert!(relay.doors().ports.len() <= 512 && !relay.doors().proxy);
-    relay.end();
+    drop(relay);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn who_does_not_read_stops_its_sender_and_nobody_else() {
     inside(&relay, empty(), "relay::loopback::child_does_not_read", &told);
     let sent = sent.load(Ordering::Relaxed);
     assert!(sent > 0 && sent < FLOOD_BYTES, "{sent} bytes");
-    relay.end();
+    drop(relay);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn too_many_connections_wait_for_a_place() {
     let port = serve("127.0.0.1:0", echo);
     let relay = relay(&Reach::Loopback, &[]);
     inside(&relay, empty(), "relay::loopback::child_takes_all_places", &json!({ "port": port }));
-    relay.end();
+    drop(relay);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn child_has_names() {
     let told = json!({ "web": web_port, "metadata": metadata_port, "own": own_port });
     let said = inside(&relay, &["unshare", "--net"], "relay::names::child_names", &told);
     assert!(said.contains("all named"), "{said}");
-    relay.end();
+    drop(relay);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn listed_hosts_are_reached_and_no_others() {
         let relay = relay_to(&[web.address.to_string()]);
         let said = inside(&relay, namespace, "relay::proxy::child_asks", &told);
         assert!(said.contains("all asked"), "{said}");
-        relay.end();
+        drop(relay);
     }
 }
 
@@ -135,7 +135,7 @@ fn programs_find_the_proxy_by_their_environment() {
     assert!(said.contains(r#"200 {"line": "GET /by-itself HTTP/1.1""#), "{said}");
     assert!(said.contains("403 `127.0.0.2:1` is not a host that this run may reach"), "{said}");
     assert!(said.contains("Tunnel connection failed: 403 Forbidden"), "{said}");
-    relay.end();
+    drop(relay);
 }
 
 /// Python's own client, as it is, and told that not even loopback goes without a proxy.

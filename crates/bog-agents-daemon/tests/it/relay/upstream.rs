@@ -60,7 +60,7 @@ fn child_behind_a_proxy() {
     let hosts = ["api.test:443", "plain.test:80", "refused.test:443", "direct.test:443", &direct];
     let relay = relay_to(&hosts.map(str::to_owned));
     inside(&relay, empty(), "relay::upstream::child_asks_through_it", &json!({ "direct": direct }));
-    relay.end();
+    drop(relay);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn child_behind_socks() {
     }
     let relay = relay_to(&["api.test:443".to_owned()]);
     inside(&relay, empty(), "relay::upstream::child_asks_through_socks", &json!({}));
-    relay.end();
+    drop(relay);
 }
 
 #[test]

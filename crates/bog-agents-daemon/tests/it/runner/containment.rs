@@ -43,7 +43,7 @@ async fn an_agent_that_was_not_started_was_held_by_nothing() {
 
 /// Runs the attempt where the system gives no more namespaces of one kind: its limit is set to 0 in a user namespace
 /// made for that. `wrapper` stands before the runner's command.
-fn without(attempt: &Attempt, limit: &str, wrapper: &str) -> OutcomeRecord {
+pub fn without(attempt: &Attempt, limit: &str, wrapper: &str) -> OutcomeRecord {
     attempt.prepare();
     let script = format!("echo 0 > /proc/sys/user/{limit} && exec {wrapper} \"$BOG\" runner \"$D\"");
     let output = Command::new("unshare")
