@@ -2,6 +2,7 @@
 
 mod error;
 mod folder;
+mod groups;
 mod housekeeping;
 mod stopping;
 
@@ -146,6 +147,7 @@ async fn build(
     read_jobs(&jobs).await?;
     know(&secrets, &jobs, &token).await?;
     store.reschedule_all(basis, clock::now()).await?;
+    let instance = dispatcher::instance_of(&folder.path);
     let dispatcher = Dispatcher {
         store: store.clone(),
         wakes: Arc::clone(&wakes),
@@ -154,7 +156,8 @@ async fn build(
         metrics: metrics.clone(),
         problems: problems.clone(),
         data_dir: folder.path.clone(),
-        instance: dispatcher::instance_of(&folder.path),
+        cgroups: groups::take(&instance),
+        instance,
         epoch,
         boot,
         max_concurrent: config.max_concurrent,

@@ -1,6 +1,7 @@
 //! The agent's process as the runner sees it: started through the launch stage, with three non-blocking pipes.
 
 use super::launch::{LaunchSpec, Reports, pipe};
+use super::limits::LaunchLimits;
 use super::protocol::AttemptSpec;
 use super::tree::Tree;
 use super::{LAUNCH, OWN_PROGRAM};
@@ -37,12 +38,12 @@ pub struct Feed {
 }
 
 impl Agent {
-    /// Starts `spec.command` with the environment of this process, as the first process of whatever the sandbox has
-    /// `split` off for it. Nothing else may be started after a split.
+    /// Starts `spec.command` with the environment of this process and within `limits`, as the first process of whatever the
+    /// sandbox has `split` off for it. Nothing else may be started after a split.
     ///
     /// # Errors
     /// Where no process can be made at all; that the program is missing is only known later, by a report.
-    pub fn start(spec: &AttemptSpec, split: Split) -> io::Result<Self> {
+    pub fn start(spec: &AttemptSpec, split: Split, limits: LaunchLimits) -> io::Result<Self> {
         let is_table = split.held.contains(&Mechanism::PidNamespace);
         let (reports, writer) = pipe()?;
         let launch = LaunchSpec {
@@ -50,6 +51,7 @@ impl Agent {
             working_dir: spec.working_dir.clone(),
             sandbox: spec.sandbox.clone(),
             split,
+            limits,
         };
         let mut command = Command::new(OWN_PROGRAM);
         command

@@ -12,6 +12,7 @@ mod crash_windows;
 mod database;
 mod disk_full;
 mod jobs;
+mod limits;
 mod orphans;
 mod runner;
 mod secrets;

@@ -13,6 +13,7 @@ pub use error::LaunchError;
 pub use init::{ASK_ALL, END_ALL};
 pub use report::{Report, Reports, pipe};
 
+use crate::runner::limits::LaunchLimits;
 use crate::sandbox::policy::{Enforcement, Policy};
 use crate::sandbox::{self, Split};
 use bog_domain::containment::{Containment, NetworkAccess};
@@ -45,6 +46,9 @@ pub struct LaunchSpec {
     pub sandbox: Policy,
     /// What the runner has set up of it.
     pub split: Split,
+    /// What the agent may consume.
+    #[serde(default)]
+    pub limits: LaunchLimits,
 }
 
 /// The agent about to be started.
@@ -84,21 +88,25 @@ fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -
     let bind = |errno| LaunchError::at(Step::Bind, errno);
     reporter.tie_to_runner().map_err(bind)?;
     setsid().map_err(bind)?;
+    spec.limits.enter();
     // Best effort: some containers do not allow it, and the agent runs as well without.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     std::env::set_current_dir(&spec.working_dir).map_err(|error| LaunchError::at(Step::WorkingDir, error))?;
-    match spec.sandbox.enforcement {
+    let agent = match spec.sandbox.enforcement {
         Enforcement::Off => {
             let held = Containment { network: NetworkAccess::Full, ..Containment::default() };
-            Ok(Agent { command, environment: Vec::new(), held })
+            Agent { command, environment: Vec::new(), held }
         }
         Enforcement::BestEffort | Enforcement::Required => {
             let applied = sandbox::enter(&spec.sandbox, &spec.working_dir, spec.split).map_err(LaunchError::Refused)?;
             // A change of credentials makes the kernel forget it.
             reporter.tie_to_runner().map_err(bind)?;
-            Ok(Agent { command, environment: applied.environment, held: applied.containment })
+            Agent { command, environment: applied.environment, held: applied.containment }
         }
-    }
+    };
+    // Not before: to build a sandbox takes more than an agent may be allowed.
+    spec.limits.apply().map_err(|error| LaunchError::at(Step::Limits, error))?;
+    Ok(agent)
 }
 
 /// Becomes the agent; comes back only where that failed.

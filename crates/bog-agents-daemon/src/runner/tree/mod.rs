@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 pub use marks::{Mark, Marked, end_marked, marked_by};
-pub use system::Process;
+pub use system::{Process, signal};
 
 /// How long the first process of a process table gets to end what it started, before it is ended itself.
 const INIT_PATIENCE: Duration = Duration::from_millis(500);
