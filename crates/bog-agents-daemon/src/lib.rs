@@ -1,6 +1,7 @@
 //! The parts of `bog-agents-daemon`, as a library so that its tests can drive them.
 
 pub mod api;
+pub mod cgroup;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -53,6 +53,12 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     tokio::task::spawn_blocking(work).await
 }
 
+/// Begins blocking work on a thread of its own, for nobody to wait for: it is done when it is done.
+#[expect(clippy::disallowed_methods, reason = "this is the place that starts blocking work")]
+pub fn aside(work: impl FnOnce() + Send + 'static) {
+    drop(tokio::task::spawn_blocking(work));
+}
+
 /// Runs work on a task of its own. It goes on to its end even when the caller goes away; only the end of the runtime ends
 /// it early.
 ///

@@ -91,9 +91,12 @@ pub struct Usage {
     pub output_tokens: Option<u64>,
     /// Price of those tokens in US dollars, unrounded.
     pub cost_usd: Option<f64>,
-    /// CPU time of the whole process tree, in seconds.
+    /// CPU time of the whole process tree, in seconds: what its control group counted; without one, the most that was
+    /// seen of it, which misses processes that lived and ended between two looks under a parent that never waits.
     pub cpu_seconds: Option<f64>,
-    /// Peak resident memory of the largest process of the tree, in bytes.
+    /// Peak memory of the whole process tree, in bytes. With a control group and its memory controller, what the kernel
+    /// counted, page cache included. Without, the most that was seen at a look of what cannot be read again from a file,
+    /// pages that processes share counted once; or what the largest process had resident, where that is more.
     pub peak_memory_bytes: Option<u64>,
 }
 

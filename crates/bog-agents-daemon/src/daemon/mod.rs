@@ -2,6 +2,7 @@
 
 mod error;
 mod folder;
+mod groups;
 mod housekeeping;
 mod stopping;
 
@@ -150,6 +151,7 @@ async fn build(
     read_jobs(&jobs).await?;
     know(&secrets, &jobs, &token).await?;
     store.reschedule_all(basis, clock::now()).await?;
+    let instance = dispatcher::instance_of(&folder.path);
     let dispatcher = Dispatcher {
         store: store.clone(),
         wakes: Arc::clone(&wakes),
@@ -159,7 +161,8 @@ async fn build(
         problems: problems.clone(),
         data_dir: folder.path.clone(),
         api_port: address.port(),
-        instance: dispatcher::instance_of(&folder.path),
+        cgroups: groups::take(&instance),
+        instance,
         epoch,
         boot,
         max_concurrent: config.max_concurrent,

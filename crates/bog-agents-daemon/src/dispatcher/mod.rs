@@ -6,6 +6,7 @@
 mod attempt;
 mod contain;
 mod folders;
+mod groups;
 mod orphans;
 mod prepare;
 mod recover;
@@ -14,6 +15,7 @@ mod settle;
 pub use folders::Folders;
 pub use orphans::{instance_of, orphans};
 
+use crate::cgroup::Subtree;
 use crate::clock;
 use crate::jobs::Jobs;
 use crate::runner::handle::Control;
@@ -67,6 +69,8 @@ pub struct Dispatcher {
     pub shutdown_grace: Duration,
     /// Where jobs work.
     pub folders: Folders,
+    /// Where attempts have their control groups; `None` where none was delegated.
+    pub cgroups: Option<Subtree>,
     /// Attempts under way, with the sockets of those that have a runner.
     pub under_way: UnderWay,
 }

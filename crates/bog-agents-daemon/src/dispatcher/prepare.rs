@@ -94,7 +94,11 @@ impl Dispatcher {
             limits: tree_limits(&job.limits),
             sandbox: policy,
             instance: self.instance.clone(),
+            cgroup: self.cgroups.as_ref().map(|groups| groups.group(ready.run.id, attempt)),
         };
+        if let Some(groups) = self.cgroups.clone() {
+            crate::tasks::aside(move || groups.warm());
+        }
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
         Ok(Prepared::Runner { dir, spec: Box::new(spec), env })

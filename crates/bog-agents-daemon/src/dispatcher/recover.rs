@@ -22,6 +22,7 @@ impl Dispatcher {
             tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(RETRY) => {} }
         };
         self.end_strangers(&left).await;
+        self.end_stale_groups(&left).await;
         for ready in left {
             let entered = self.under_way.enter(ready.run.id);
             attempts.start("adopted attempt", take_over(self.clone(), ready, entered));

@@ -1,6 +1,7 @@
 //! The agent's process as the runner sees it: started through the launch stage, with three non-blocking pipes.
 
 use super::launch::{LaunchSpec, Reports, bequeath, pipe, report_pipe};
+use super::limits::LaunchLimits;
 use super::protocol::AttemptSpec;
 use super::tree::Tree;
 use super::{LAUNCH, OWN_PROGRAM};
@@ -40,12 +41,12 @@ pub struct Feed {
 }
 
 impl Agent {
-    /// Starts `spec.command` with the environment of this process, as the first process of whatever the sandbox has
-    /// `split` off for it, with the network that `relay` serves. Nothing else may be started after a split.
+    /// Starts `spec.command` with the environment of this process and within `limits`, as the first process of whatever
+    /// the sandbox has `split` off for it, with the network that `relay` serves. Nothing else may be started after a split.
     ///
     /// # Errors
     /// Where no process can be made at all; that the program is missing is only known later, by a report.
-    pub fn start(spec: &AttemptSpec, split: Split, relay: Option<Relay>) -> io::Result<Self> {
+    pub fn start(spec: &AttemptSpec, split: Split, limits: LaunchLimits, relay: Option<Relay>) -> io::Result<Self> {
         let is_table = split.held.contains(&Mechanism::PidNamespace);
         let (reports, report) = report_pipe()?;
         let (told, mut tell) = pipe()?;
@@ -57,6 +58,7 @@ impl Agent {
             sandbox: spec.sandbox.clone(),
             split,
             relay: passage,
+            limits,
         };
         let mut command = Command::new(OWN_PROGRAM);
         command.arg0("bog-agents-daemon").args([LAUNCH, &told.as_raw_fd().to_string(), "--"]).args(&spec.command);

@@ -1,15 +1,14 @@
 //! From how the agent's processes ended to what is recorded of it.
 
 use super::launch::LaunchError;
+use super::limits::{self, explain};
 use super::outcome::ERROR_MAX_BYTES;
 use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
 use super::reap::Exit;
-use bog_domain::containment::Containment;
+use bog_domain::containment::{Containment, LimitHit, Mechanism};
 use bog_domain::mask::Masker;
 use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::{TimeVal, TimeValLike};
 use std::time::Duration;
 
 /// How much of standard error goes into an outcome's `error`, the reason before it aside.
@@ -19,6 +18,8 @@ pub const STDERR_TAIL_BYTES: usize = ERROR_MAX_BYTES - 512;
 pub enum Cut {
     /// Its wall-clock limit.
     TimedOut,
+    /// Another limit.
+    Limit(LimitHit),
     /// A cancel request, with its reason.
     Cancelled(String),
     /// Something else, named here.
@@ -37,6 +38,8 @@ pub struct Ending {
     pub cut: Option<Cut>,
     /// Processes that could not be ended, because they run as another user.
     pub left_alone: usize,
+    /// What it consumed, and what held it to that.
+    pub limits: limits::Report,
     /// The end of its standard error.
     pub stderr: String,
 }
@@ -49,7 +52,11 @@ impl Ending {
             let error = masker.mask(&error.explain(spec));
             return OutcomeRecord { finished_at, ..OutcomeRecord::start_failed(capped(error), started_at) };
         }
-        let (outcome, reason) = match (self.cut, self.exit) {
+        // A limit that was only seen to be hit when all was over counts as well: how an attempt ends must not depend on
+        // when it was looked at.
+        let cut = self.cut.or(self.limits.hit.map(Cut::Limit));
+        let limit = self.limits.hit.filter(|_| matches!(cut, Some(Cut::Limit(_))));
+        let (outcome, reason) = match (cut, self.exit) {
             (Some(cut), _) => cut.explain(spec),
             (None, Some(Exit::Code(0))) => (Outcome::Succeeded, None),
             (None, Some(exit)) => (Outcome::Failed, Some(exit.to_string())),
@@ -68,9 +75,17 @@ impl Ending {
             error: error.map(capped),
             started_at,
             finished_at,
-            usage: usage(),
-            containment: self.containment,
-            limit: None,
+            usage: Usage {
+                cpu_seconds: self.limits.cpu_seconds,
+                peak_memory_bytes: self.limits.peak_memory_bytes,
+                ..Usage::default()
+            },
+            containment: self.containment.map(|of_launch| Containment {
+                held: self.limits.in_group.then_some(Mechanism::Cgroup).into_iter().chain(of_launch.held).collect(),
+                limits: self.limits.held,
+                ..of_launch
+            }),
+            limit,
             output_truncated: false,
             output: String::new(),
         }
@@ -86,6 +101,7 @@ impl Cut {
                     format!("the limit of `{limit:?}` was reached; raise `limits.wall_clock` if the job needs longer");
                 (Outcome::TimedOut, Some(error))
             }
+            Self::Limit(hit) => (Outcome::LimitExceeded, Some(explain(&hit))),
             Self::Cancelled(reason) => (Outcome::Cancelled, Some(reason)),
             Self::Interrupted(reason) => (Outcome::Interrupted, Some(reason)),
         }
@@ -100,17 +116,4 @@ fn capped(mut error: String) -> String {
 fn with_tail(reason: &str, tail: &str) -> String {
     let reason = &reason[..reason.floor_char_boundary(ERROR_MAX_BYTES - STDERR_TAIL_BYTES - 2)];
     if tail.is_empty() { reason.to_owned() } else { format!("{reason}: {tail}") }
-}
-
-/// What the reaped processes consumed.
-fn usage() -> Usage {
-    let Ok(used) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return Usage::default() };
-    let micros = |time: TimeVal| time.num_microseconds();
-    let cpu = u64::try_from(micros(used.user_time()) + micros(used.system_time())).ok().map(Duration::from_micros);
-    Usage {
-        cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
-        // Linux counts it in KiB.
-        peak_memory_bytes: u64::try_from(used.max_rss()).ok().map(|kib| kib * 1024),
-        ..Usage::default()
-    }
 }

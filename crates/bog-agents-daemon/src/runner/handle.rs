@@ -6,7 +6,7 @@
 pub use super::outcome::read_outcome;
 use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EXIT_NO_SPACE, Reply, Request};
 pub use super::protocol::{AttemptSpec, EVENT_FILE, OutcomeRecord, TreeLimits, VERSION};
-pub use super::recovery::{Found, inspect};
+pub use super::recovery::{Found, inspect, is_live};
 use super::recovery::{Judged, judge, no_space};
 pub use super::tree::{Mark, Marked, Process, end_marked, marked_by, sweep};
 use super::{OWN_PROGRAM, RUNNER};

@@ -12,6 +12,7 @@ mod ending;
 mod events;
 pub mod handle;
 mod launch;
+mod limits;
 mod outcome;
 mod protocol;
 mod reach;

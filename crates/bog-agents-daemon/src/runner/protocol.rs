@@ -71,6 +71,9 @@ pub struct AttemptSpec {
     /// Which daemon it belongs to: the mark that its processes carry in `BOG_INSTANCE`. Since version 2.
     #[serde(default)]
     pub instance: String,
+    /// The control group that the runner makes for it; `None` where none can be had. Since version 2.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
 }
 
 /// What an attempt's process tree may consume; `None` is no limit.

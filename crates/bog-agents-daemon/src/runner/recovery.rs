@@ -16,6 +16,7 @@ use super::outcome::read_outcome;
 use super::protocol::{AttemptSpec, LOCK_FILE, OutcomeRecord, VERDICT_FILE};
 use super::supervise::{NO_SPACE, STARTED, VOID};
 use super::tree::sweep;
+use crate::cgroup;
 use bog_domain::ids::RunId;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -65,6 +66,13 @@ pub async fn inspect(dir: &Path) -> io::Result<Found> {
         Judged::NeverBegan => Found::NeverBegan,
         Judged::Lost { reason, left } => Found::Lost { reason, left },
     })
+}
+
+/// Whether a runner has the attempt in `dir` in hand. Nothing is settled by asking.
+#[must_use]
+pub fn is_live(dir: &Path) -> bool {
+    let lock = File::open(dir.join(LOCK_FILE));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 pub(super) async fn judge(dir: &Path) -> io::Result<Judged> {
@@ -123,9 +131,11 @@ fn settle(dir: &Path, spec: Option<&AttemptSpec>, _lock: &File) -> io::Result<Ju
     Ok(Judged::Lost { reason: format!("its runner died after it {STARTED} the attempt{ended}"), left })
 }
 
+/// By its control group, where it had one, everything at once; then by its mark in the environment, whatever is left.
 fn sweep_attempt(dir: &Path, spec: Option<&AttemptSpec>) -> usize {
     let from_path = || dir.parent()?.file_name()?.to_str()?.parse::<RunId>().ok();
-    spec.map(|spec| spec.run_id).or_else(from_path).map_or(0, sweep)
+    let grouped = spec.and_then(|spec| spec.cgroup.as_deref()).map_or(0, cgroup::end);
+    grouped + spec.map(|spec| spec.run_id).or_else(from_path).map_or(0, sweep)
 }
 
 /// The record of an attempt that could not promise an outcome.

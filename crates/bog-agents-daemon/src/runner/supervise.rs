@@ -4,11 +4,12 @@ use super::OWN_PROGRAM;
 use super::agent::Agent;
 use super::control::ControlServer;
 use super::events::EventLog;
+use super::limits::Limits;
 use super::outcome::OutcomeFile;
 use super::protocol::{AttemptSpec, EXIT_NO_SPACE, LOCK_FILE, OutcomeRecord, VERDICT_FILE};
 use super::reach;
 use super::tree;
-use super::watch::Watch;
+use super::watch::{self, Surroundings, Watch};
 use crate::sandbox::policy::Enforcement;
 use crate::sandbox::{self, Split};
 use crate::{clock, failpoint};
@@ -112,8 +113,11 @@ impl Held {
         };
         // Twice the output and its JSON: beyond that a log helps nobody.
         let events = EventLog::create(&self.dir, spec.output_bytes.saturating_mul(4).max(256 * 1024));
-        let record = match start(&spec) {
-            Ok(agent) => Watch::new(&self, &spec, agent, signals, &mut control, events).until_gone(started_at),
+        let record = match start(&spec, &self.dir) {
+            Ok((agent, limits)) => {
+                let surroundings = Surroundings { held: &self, signals, control: &mut control, events };
+                Watch::new(surroundings, &spec, agent, limits).until_gone(started_at)
+            }
             Err(error) => OutcomeRecord::start_failed(error, started_at),
         };
         failpoint::hit("runner.before_outcome");
@@ -153,9 +157,9 @@ impl Held {
     }
 }
 
-/// Starts the agent in what its sandbox keeps apart. That is the last thing this process starts or opens: from the split
+/// Starts the agent in what its sandbox keeps apart, and within its limits. That is the last thing this process starts or opens: from the split
 /// on its children are in a process table that ends with the first of them.
-fn start(spec: &AttemptSpec) -> Result<Agent, String> {
+fn start(spec: &AttemptSpec, dir: &Path) -> Result<(Agent, Limits), String> {
     let relay = reach::relay(&spec.sandbox)?;
     if let Some(relay) = &relay {
         tree::set_apart(relay.pid());
@@ -166,9 +170,14 @@ fn start(spec: &AttemptSpec) -> Result<Agent, String> {
             sandbox::split(&spec.sandbox, Path::new(OWN_PROGRAM)).map_err(|refused| refused.explain())?
         }
     };
-    Agent::start(spec, split, relay).map_err(|error| {
-        format!("no process could be made for `{}`: {error}; check the system's limits", spec.command[0])
-    })
+    let limits = Limits::prepare(spec, dir, &split, watch::now());
+    match Agent::start(spec, split, limits.for_launch(), relay) {
+        Ok(agent) => Ok((agent, limits)),
+        Err(error) => {
+            limits.finish();
+            Err(format!("no process could be made for `{}`: {error}; check the system's limits", spec.command[0]))
+        }
+    }
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -13,6 +13,7 @@ mod database;
 mod disk_full;
 mod grants;
 mod jobs;
+mod limits;
 mod orphans;
 mod relay;
 mod runner;

@@ -1,6 +1,6 @@
 //! Attempts on the real binary: how they end, and that nothing of them is left.
 
-mod attempt;
+pub mod attempt;
 mod containment;
 mod cost;
 mod ending;
@@ -17,22 +17,28 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-/// Root, as whom tests run in containers, needs no user namespace and may read everything.
 #[test]
 fn all_of_it_holds_for_an_ordinary_user() {
+    let tests = ["runner::", "--skip=cost", "--skip=a_hundred"];
+    as_ordinary_user(&tests, "runner::containment::what_held_is_recorded");
+}
+
+/// Runs tests once more as an ordinary user, `one` among them. Root, as whom tests run in containers, needs no user
+/// namespace and may read everything. Whoever is no root is one already.
+pub fn as_ordinary_user(tests: &[&str], one: &str) {
     if !geteuid().is_root() {
-        // All of it was run by one.
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("open to others");
-    let (tests, program) = (folder.path().join("it"), folder.path().join("bog-agents-daemon"));
-    fs::copy(std::env::current_exe().expect("this program"), &tests).expect("copied");
+    let (these, program) = (folder.path().join("it"), folder.path().join("bog-agents-daemon"));
+    fs::copy(std::env::current_exe().expect("this program"), &these).expect("copied");
     fs::copy(crate::support::PROGRAM, &program).expect("copied");
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
-        .arg(&tests)
-        .args(["runner::", "--skip=cost", "--skip=a_hundred", "--test-threads=2"])
+        .arg(&these)
+        .args(tests)
+        .arg("--test-threads=2")
         .env(attempt::PROGRAM_VARIABLE, &program)
         .env("HOME", folder.path())
         .current_dir(folder.path())
@@ -41,5 +47,5 @@ fn all_of_it_holds_for_an_ordinary_user() {
         .expect("setpriv");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("\ntest result: ok. "), "{said}");
-    assert!(said.contains("\ntest runner::containment::what_held_is_recorded ... ok\n"), "{said}");
+    assert!(said.contains(&format!("\ntest {one} ... ok\n")), "{said}");
 }

@@ -4,6 +4,7 @@ mod agents;
 mod daemon;
 mod deep;
 mod folder;
+mod limits;
 mod machine;
 mod orphans;
 mod sandbox;
@@ -63,6 +64,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let mut findings = folder::check(context);
     findings.extend(machine::check(context));
     findings.extend(sandbox::check());
+    findings.extend(limits::check(context));
     findings.extend(agents::check());
     findings.extend(daemon::check(context).await);
     findings.extend(orphans::check(context));

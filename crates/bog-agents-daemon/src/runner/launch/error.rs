@@ -31,6 +31,8 @@ pub enum Step {
     Bind,
     /// Entering the working folder.
     WorkingDir,
+    /// Limiting what a process may consume.
+    Limits,
     /// Becoming or starting the agent.
     Exec,
 }
@@ -51,6 +53,7 @@ impl LaunchError {
                     Step::Bind => {
                         format!("cannot prepare the process of `{program}`: {system}; run the job again")
                     }
+                    Step::Limits => format!("`{program}` cannot be limited: {system}; run the job again"),
                     Step::WorkingDir => folder_error(folder, &system),
                     Step::Exec => Unseen::find(spec, &system)
                         .map_or_else(|| program_error(program, folder, &system), |unseen| unseen.explain(program)),

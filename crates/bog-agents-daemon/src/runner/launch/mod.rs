@@ -16,6 +16,7 @@ pub use init::{ASK_ALL, END_ALL};
 pub use report::{Report, Reports, report_pipe};
 
 use crate::relay::{Passage, hand_over};
+use crate::runner::limits::LaunchLimits;
 use crate::sandbox::policy::{Enforcement, Policy};
 use crate::sandbox::{self, Split};
 use bog_domain::containment::{Containment, NetworkAccess};
@@ -54,6 +55,9 @@ pub struct LaunchSpec {
     pub split: Split,
     /// The way to the relay that serves the network it is granted.
     pub relay: Option<Passage>,
+    /// What the agent may consume.
+    #[serde(default)]
+    pub limits: LaunchLimits,
 }
 
 /// The agent about to be started.
@@ -103,6 +107,7 @@ fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -
     reporter.tie_to_runner().map_err(bind)?;
     let relay = spec.relay.map(Passage::take).transpose().map_err(|error| LaunchError::at(Step::Bind, error))?;
     setsid().map_err(bind)?;
+    spec.limits.enter();
     // Best effort: some containers do not allow it, and the agent runs as well without.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     std::env::set_current_dir(&spec.working_dir).map_err(|error| LaunchError::at(Step::WorkingDir, error))?;
@@ -131,6 +136,8 @@ fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -
             agent.held = applied.containment;
         }
     }
+    // Not before: to build a sandbox takes more than an agent may be allowed.
+    spec.limits.apply().map_err(|error| LaunchError::at(Step::Limits, error))?;
     Ok(agent)
 }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 pub use marks::{Mark, Marked, end_marked, marked_by};
-pub use system::Process;
+pub use system::{Process, signal};
 
 /// How long the first process of a process table gets to end what it started, before it is ended itself.
 const INIT_PATIENCE: Duration = Duration::from_millis(500);

@@ -8,6 +8,7 @@ use super::control::ControlServer;
 use super::ending::{Cut, Ending};
 use super::events::EventLog;
 use super::launch::{LaunchError, Report};
+use super::limits::{self, Limits};
 use super::protocol::{AttemptSpec, OutcomeRecord};
 use super::reap::{self, Exit, Reaped};
 use super::supervise::Held;
@@ -18,7 +19,8 @@ use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use phase::{Phase, now};
+use phase::Phase;
+pub use phase::now;
 use speech::Speech;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
@@ -29,12 +31,24 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why an agent is ended that has lost its network.
 const RELAY_GONE: &str = "the process that relays its connections was ended from outside; run the job again";
+/// What the runner set up before there was an agent.
+pub struct Surroundings<'a> {
+    /// The attempt's folder.
+    pub held: &'a Held,
+    /// The signals that this process reads.
+    pub signals: SignalFd,
+    /// Where it takes requests.
+    pub control: &'a mut ControlServer,
+    /// Where what is said goes.
+    pub events: EventLog,
+}
 
 /// One agent under supervision.
 pub struct Watch<'a> {
     held: &'a Held,
     spec: &'a AttemptSpec,
     agent: Agent,
+    limits: Limits,
     signals: SignalFd,
     control: &'a mut ControlServer,
     masker: Masker,
@@ -55,14 +69,8 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches a freshly started agent.
-    pub fn new(
-        held: &'a Held,
-        spec: &'a AttemptSpec,
-        mut agent: Agent,
-        signals: SignalFd,
-        control: &'a mut ControlServer,
-        events: EventLog,
-    ) -> Self {
+    pub fn new(surroundings: Surroundings<'a>, spec: &'a AttemptSpec, mut agent: Agent, limits: Limits) -> Self {
+        let Surroundings { held, signals, control, events } = surroundings;
         let secret = |name: &String| Some((name.clone(), crate::env::var_os(name)?.into_vec()));
         let masker = Masker::new(spec.mask_env.iter().filter_map(secret));
         let pipes = (agent.stdout.take(), agent.stderr.take());
@@ -70,6 +78,7 @@ impl<'a> Watch<'a> {
             held,
             spec,
             agent,
+            limits,
             signals,
             control,
             speech: Speech::new(pipes, events, &masker, spec.output_bytes),
@@ -158,6 +167,12 @@ impl<'a> Watch<'a> {
         if now >= self.time_out_at {
             self.cut(Cut::TimedOut);
         }
+        if let Some(hit) = self.limits.look(now, self.agent.pid) {
+            self.cut(Cut::Limit(hit));
+            if limits::is_urgent(hit.limit) {
+                self.strike(now);
+            }
+        }
         if self.phase.strike_at().is_some_and(|at| now >= at) {
             self.strike(now);
         }
@@ -172,6 +187,7 @@ impl<'a> Watch<'a> {
     }
 
     fn terminate(&mut self) {
+        self.limits.let_go();
         self.agent.tree.terminate();
         self.phase = self.after_term();
     }
@@ -181,6 +197,7 @@ impl<'a> Watch<'a> {
     }
 
     fn strike(&mut self, now: Duration) {
+        self.limits.kill();
         let not_allowed = self.agent.tree.kill(self.phase.killing_for(now));
         self.phase = self.phase.struck(now);
         if not_allowed > 0 && self.phase.is_hopeless(now) {
@@ -189,7 +206,7 @@ impl<'a> Watch<'a> {
     }
 
     fn wait_for_something(&mut self, now: Duration) {
-        let deadline = self.phase.strike_at().unwrap_or(self.time_out_at);
+        let deadline = self.phase.strike_at().unwrap_or(self.time_out_at).min(self.limits.next_look());
         // Rounded up: waking a moment too early would only spin.
         let wait = deadline.min(self.check_at).saturating_sub(now) + Duration::from_micros(999);
         let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
@@ -234,6 +251,7 @@ impl<'a> Watch<'a> {
             exit: self.ended,
             cut: self.cut,
             left_alone: self.left_alone,
+            limits: self.limits.finish(),
             stderr: said.stderr,
         };
         let record = ending.record(self.spec, &self.masker, started_at);

@@ -45,6 +45,7 @@ impl Attempt {
             limits: runner::TreeLimits::default(),
             sandbox: Policy::default(),
             instance: String::new(),
+            cgroup: None,
         };
         // What the machine itself brings, and a sandbox shows.
         let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into();

@@ -208,13 +208,13 @@ fn files(path: &Path) -> Vec<PathBuf> {
 
 /// The runner of a run.
 fn runner_of(run: &str) -> String {
-    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let is_runner = |pid: &String| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
         line.starts_with("bog-agents-daemon\0runner\0") && line.contains(run)
     };
-    pids.filter(is_runner).next().unwrap_or_else(|| panic!("run {run} has no runner"))
+    pids.find(is_runner).unwrap_or_else(|| panic!("run {run} has no runner"))
 }
 
 #[test]

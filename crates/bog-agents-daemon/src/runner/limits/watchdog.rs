@@ -1,0 +1,230 @@
+//! The runner's looks at its tree: what it uses and holds against what it may.
+
+use super::cpu::CpuAccount;
+use super::disk::DiskWatch;
+use super::memory::MemoryWatch;
+use super::nameless::{Nameless, nameless};
+use super::pace::Pace;
+use super::proc::{self, Sample};
+use super::throttle::Throttle;
+use super::{Kernel, reaped};
+use crate::cgroup::Group;
+use crate::runner::protocol::TreeLimits;
+use bog_domain::containment::{LimitHit, LimitKind};
+use nix::unistd::Pid;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A tree that uses more than this part of a core is busy.
+const BUSY: u32 = 20;
+/// How often it is looked for open files without a name.
+const NAMELESS_EVERY: Duration = Duration::from_secs(1);
+/// Where nothing is limited nothing is looked at.
+const NEVER: Duration = Duration::MAX;
+
+/// Looks at a tree, again and again.
+#[derive(Debug)]
+pub struct Watchdog {
+    allowed: TreeLimits,
+    /// Processes that do not count.
+    init: u32,
+    in_group: bool,
+    pace: Option<Pace>,
+    cpu: CpuAccount,
+    memory: MemoryWatch,
+    disk: DiskWatch,
+    throttle: Throttle,
+    nameless: Nameless,
+    nameless_at: Duration,
+    pids_peak: u64,
+    last: Option<Look>,
+}
+
+/// What one look came to.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Duration,
+    cpu: Duration,
+    processes: u64,
+}
+
+impl Watchdog {
+    /// A watchdog over a tree that begins now; `folders` are what its disk limit is about.
+    pub fn new(allowed: &TreeLimits, folders: &[PathBuf], init: u32, now: Duration) -> Self {
+        // Files that a process may have open are the one limit that the kernel holds alone.
+        let any = TreeLimits { open_files: None, ..*allowed } != TreeLimits::default();
+        Self {
+            allowed: *allowed,
+            init,
+            in_group: false,
+            pace: any.then(|| Pace::new(now)),
+            cpu: CpuAccount::default(),
+            memory: MemoryWatch::new(allowed.memory_bytes),
+            disk: DiskWatch::new(folders),
+            throttle: Throttle::new(allowed.cpu_millis, now),
+            nameless: Nameless::default(),
+            nameless_at: now,
+            pids_peak: 0,
+            last: None,
+        }
+    }
+
+    /// When the next look is due.
+    pub fn next_look(&self) -> Duration {
+        if self.disk.is_walking() { Duration::ZERO } else { self.pace.as_ref().map_or(NEVER, Pace::next) }
+    }
+
+    /// Whether the tree is in its group: it enters by itself, and until it has, the group's figures say nothing.
+    pub fn is_in_group(&mut self, group: Option<&Group>) -> bool {
+        self.in_group = self.in_group
+            || group.is_some_and(|group| group.is_populated() || group.cpu_time().is_some_and(|used| !used.is_zero()));
+        self.in_group
+    }
+
+    /// Looks at the tree, of which `first` is the first process; returns a limit that was hit.
+    pub fn look(&mut self, now: Duration, first: Pid, group: Option<&Group>, kernel: Kernel) -> Option<LimitHit> {
+        if self.pace.as_ref().is_none_or(|pace| now < pace.next()) {
+            // Only a walk that goes on.
+            return self.look_at_disk(now);
+        }
+        let begun = proc::cpu_clock();
+        let group = group.filter(|_| self.in_group);
+        let tree = if self.needs_tree(group, kernel, now) { self.tree() } else { Vec::new() };
+        let cpu = match group.and_then(Group::cpu_time) {
+            Some(counted) => counted,
+            None => proc::ticks(self.cpu.look(&tree, to_ticks(reaped().cpu))),
+        };
+        let is_busy = self.take_in(now, cpu, &tree);
+        let hit = self.judge(now, cpu, &tree, group, kernel);
+        if !kernel.cpu {
+            self.throttle.look(now, cpu, first.as_raw(), group);
+        }
+        let cost = proc::cpu_clock().saturating_sub(begun);
+        if let Some(pace) = &mut self.pace {
+            pace.looked(now, cost, is_busy || self.memory.is_close());
+            if let Some(until) = self.throttle.until() {
+                // A tree that stands still uses nothing and holds what it held.
+                pace.put_off(now, until);
+            }
+        }
+        hit
+    }
+
+    fn needs_tree(&self, group: Option<&Group>, kernel: Kernel, now: Duration) -> bool {
+        let (memory, pids) = (self.allowed.memory_bytes.is_some(), self.allowed.pids.is_some());
+        let files = now >= self.nameless_at && self.allowed.disk_bytes.is_some();
+        group.is_none() || (memory && !kernel.memory) || (pids && !kernel.pids) || files
+    }
+
+    /// The tree, with those that the kernel's lists missed this time.
+    fn tree(&self) -> Vec<Sample> {
+        let mut tree = proc::tree();
+        let missing = self.cpu.missing(&tree).into_iter();
+        let alive = missing.filter_map(|(pid, started)| proc::sample(pid).filter(|now| now.started == started));
+        let alive: Vec<Sample> = alive.collect();
+        tree.extend(alive);
+        tree
+    }
+
+    /// Whether the tree does more than a little.
+    fn take_in(&mut self, now: Duration, cpu: Duration, tree: &[Sample]) -> bool {
+        let look = Look { at: now, cpu, processes: tree.iter().map(|sample| u64::from(sample.threads)).sum() };
+        let before = self.last.replace(look);
+        before.is_none_or(|before| {
+            let used = look.cpu.saturating_sub(before.cpu);
+            used * BUSY > look.at.saturating_sub(before.at) || look.processes != before.processes
+        })
+    }
+
+    fn judge(
+        &mut self,
+        now: Duration,
+        cpu: Duration,
+        tree: &[Sample],
+        group: Option<&Group>,
+        kernel: Kernel,
+    ) -> Option<LimitHit> {
+        if now >= self.nameless_at && !tree.is_empty() {
+            self.nameless = nameless(tree, self.disk.devices());
+            self.nameless_at = now + NAMELESS_EVERY;
+        }
+        let by_kernel = self.by_kernel(group, kernel);
+        if !kernel.pids {
+            let processes = tree.iter().map(|sample| u64::from(sample.threads)).sum::<u64>();
+            self.pids_peak = self.pids_peak.max(processes.saturating_sub(u64::from(self.init)));
+        }
+        let memory = if kernel.memory { None } else { self.memory.look(tree, self.nameless.in_memory, cpu) };
+        by_kernel
+            .or_else(|| hit(LimitKind::Memory, self.allowed.memory_bytes, memory?))
+            .or_else(|| hit(LimitKind::Pids, self.allowed.pids.map(u64::from), self.pids_peak))
+            .or_else(|| hit(LimitKind::CpuSeconds, self.allowed.cpu_time_ms, millis(cpu)))
+            .or_else(|| self.look_at_disk(now))
+    }
+
+    fn look_at_disk(&mut self, now: Duration) -> Option<LimitHit> {
+        let allowed = self.allowed.disk_bytes?;
+        let bytes = self.disk.look(now, allowed, self.nameless.on_disk)?;
+        hit(LimitKind::Disk, Some(allowed), bytes)
+    }
+
+    /// A limit that the group was refused something for.
+    fn by_kernel(&self, group: Option<&Group>, kernel: Kernel) -> Option<LimitHit> {
+        let group = group?;
+        if kernel.memory && group.ran_out_of_memory() {
+            let allowed = self.allowed.memory_bytes?;
+            return Some(LimitHit { limit: LimitKind::Memory, allowed, peak: group.memory_peak().unwrap_or(allowed) });
+        }
+        if kernel.pids && group.ran_out_of_pids() {
+            let allowed = u64::from(self.allowed.pids?);
+            return Some(LimitHit { limit: LimitKind::Pids, allowed, peak: allowed });
+        }
+        None
+    }
+
+    /// Lets the tree run as it likes, for it is to end.
+    pub fn let_go(&mut self, group: Option<&Group>) {
+        self.throttle.give_up(group);
+    }
+
+    /// What the figures say when the tree is gone: an attempt that went over a limit between two looks did so all the
+    /// same.
+    pub fn last(&mut self, cpu: Duration, group: Option<&Group>, kernel: Kernel) -> Option<LimitHit> {
+        let disk = self.allowed.disk_bytes.and_then(|allowed| self.disk.last(allowed));
+        self.by_kernel(group, kernel)
+            .or_else(|| hit(LimitKind::CpuSeconds, self.allowed.cpu_time_ms, millis(cpu)))
+            .or_else(|| hit(LimitKind::Disk, self.allowed.disk_bytes, disk?))
+    }
+
+    /// The CPU time that was seen.
+    pub fn cpu_time(&self) -> Duration {
+        proc::ticks(self.cpu.total())
+    }
+
+    /// The most memory that was seen.
+    pub fn memory_peak(&self) -> u64 {
+        self.memory.peak()
+    }
+
+    /// The most that was seen of what a limit is about; `cpu` is all the CPU time there was.
+    pub fn peak(&self, limit: LimitKind, cpu: Duration) -> u64 {
+        match limit {
+            LimitKind::Memory => self.memory.peak(),
+            LimitKind::Pids => self.pids_peak,
+            LimitKind::CpuSeconds => millis(cpu),
+            LimitKind::Disk => self.disk.peak(),
+            LimitKind::Cpu | LimitKind::OpenFiles => 0,
+        }
+    }
+}
+
+fn hit(limit: LimitKind, allowed: Option<u64>, peak: u64) -> Option<LimitHit> {
+    allowed.filter(|allowed| peak > *allowed).map(|allowed| LimitHit { limit, allowed, peak })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn to_ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos() / proc::ticks(1).as_nanos().max(1)).unwrap_or(u64::MAX)
+}

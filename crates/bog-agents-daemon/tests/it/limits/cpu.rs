@@ -1,0 +1,87 @@
+//! CPU: time and rate, with loops on every core.
+
+use super::attack::{Attack, Ground};
+use bog_agents_daemon::runner::handle::TreeLimits;
+use bog_domain::containment::LimitKind;
+
+fn cpu_time(ms: u64) -> TreeLimits {
+    TreeLimits { cpu_time_ms: Some(ms), ..TreeLimits::default() }
+}
+
+/// A busy loop on every core, and one more.
+fn busy() -> String {
+    "( while :; do :; done ) & ".repeat(cores().into()) + "while :; do :; done"
+}
+
+fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+}
+
+#[tokio::test]
+async fn loops_on_every_core_are_ended_by_their_time() {
+    for ground in Ground::all() {
+        let hit = Attack::new(&ground, &busy(), cpu_time(1_500)).is_ended_by(LimitKind::CpuSeconds).await;
+        assert!(hit.peak >= 1_500, "{ground:?}: {hit:?}");
+    }
+}
+
+#[tokio::test]
+async fn time_counts_though_nobody_waits_for_those_who_used_it() {
+    // Nobody is told of a child's end, so nobody gets its time booked: each uses some tenths of a second.
+    let script = "trap '' CHLD
+        child='i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'
+        while :; do sh -c \"$child\" & wait; done";
+    for ground in Ground::all() {
+        let hit = Attack::new(&ground, script, cpu_time(1_500)).is_ended_by(LimitKind::CpuSeconds).await;
+        assert!(hit.peak >= 1_500, "{ground:?}: {hit:?}");
+    }
+}
+
+#[tokio::test]
+async fn time_that_was_used_between_two_looks_counts_too() {
+    for ground in Ground::all() {
+        // It is over before anyone looks, and ends well.
+        let script = "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done; exit 0";
+        let hit = Attack::new(&ground, script, cpu_time(1)).is_ended_by(LimitKind::CpuSeconds).await;
+        assert!(hit.peak > 1, "{ground:?}: {hit:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_output_is_kept_small_and_pays_for_it() {
+    for ground in Ground::all() {
+        let mut attack = Attack::new(&ground, "yes", cpu_time(200));
+        attack.attempt.spec.output_bytes = 10_000;
+        let record = attack.run().await;
+        assert_eq!(record.limit.map(|hit| hit.limit), Some(LimitKind::CpuSeconds), "{ground:?}: {record:?}");
+        assert_eq!((record.output.len(), record.output_truncated), (10_000, true));
+        let log = std::fs::metadata(attack.attempt.dir.join("events.jsonl")).expect("a log").len();
+        assert!(log <= 256 * 1024, "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_over_time_and_slows_down_only() {
+    for ground in Ground::all() {
+        // A quarter of every core, until each has had 400 ms: that takes 1.6 s or longer. A second is asked for, since the
+        // tree runs freely until the first look, and for its last tenth of a second.
+        let limits = TreeLimits { cpu_millis: Some(250 * u64::from(cores())), ..cpu_time(400 * u64::from(cores())) };
+        let attack = Attack::new(&ground, &busy(), limits);
+        let record = attack.run().await;
+        assert_eq!(record.limit.map(|hit| hit.limit), Some(LimitKind::CpuSeconds), "{ground:?}: {record:?}");
+        let took = record.finished_at.duration_since(record.started_at).as_secs_f64();
+        // Its end is no part of it: the tree is let go to hear that it is to end, for at most the grace.
+        assert!(took - 0.2 >= 1.0, "{ground:?}: {took} s for {record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tree_within_its_rate_is_not_touched() {
+    for ground in Ground::all().into_iter().filter(|ground| !ground.has_kernel_for(LimitKind::Cpu)) {
+        // A stopped child would be reported to a parent that asks for it.
+        let script = "set -m; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; echo fine";
+        let limits = TreeLimits { cpu_millis: Some(900), ..TreeLimits::default() };
+        let record = Attack::new(&ground, script, limits).run().await;
+        assert_eq!((record.output.as_str(), record.limit), ("fine\n", None), "{ground:?}: {record:?}");
+    }
+}
