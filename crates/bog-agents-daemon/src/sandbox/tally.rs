@@ -24,6 +24,7 @@ impl Tally {
     ///
     /// # Errors
     /// What went wrong, where all of the sandbox is required or where it is not the machine that lacks something.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is nothing to take"))]
     pub fn take<T>(&mut self, mechanism: Mechanism, result: Result<T, Refused>) -> Result<Option<T>, Refused> {
         match result {
             Ok(value) => {
@@ -56,6 +57,7 @@ impl Tally {
     }
 
     /// Whether this holds.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nothing holds"))]
     pub fn holds(&self, mechanism: Mechanism) -> bool {
         self.held.contains(&mechanism)
     }

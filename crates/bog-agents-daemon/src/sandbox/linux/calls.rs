@@ -28,6 +28,7 @@ const SYS_FCHMODAT2: i64 = 452;
 /// As above.
 const SYS_OPEN_TREE_ATTR: i64 = 467;
 const S_ISUID: u64 = 0o4000;
+const S_ISGID: u64 = 0o2000;
 const O_CREAT: u64 = 0o100;
 const O_TMPFILE: u64 = 0o20_000_000;
 const TIOCSTI: u64 = 0x5412;
@@ -102,8 +103,8 @@ fn when<const N: usize>(number: i64, only_if: [(u8, Test); N]) -> Call {
     Call { number, only_if: only_if.into() }
 }
 
-/// Calls that answer «not permitted».
-pub fn refused() -> Vec<Call> {
+/// Calls that answer «not permitted», to root or to an ordinary user.
+pub fn refused(is_root: bool) -> Vec<Call> {
     let mut calls: Vec<Call> = ALWAYS.into_iter().map(always).collect();
     for flag in NAMESPACES {
         calls.push(when(libc::SYS_unshare, [(0, Test::Has(flag))]));
@@ -114,39 +115,43 @@ pub fn refused() -> Vec<Call> {
     for request in [TIOCSTI, TIOCLINUX] {
         calls.push(when(libc::SYS_ioctl, [(1, Test::Is(request))]));
     }
-    calls.extend(set_user_id());
+    // Making a program that others run as this user. Harmless in here, but the file is there for the host's users too.
+    // Folders that pass on their group have the second mark; that others run as the group of root is worse than that
+    // root has none of those.
+    let marks: &[u64] = if is_root { &[S_ISUID, S_ISGID] } else { &[S_ISUID] };
+    calls.extend(marks.iter().flat_map(|mark| marking(*mark)));
     #[cfg(target_arch = "x86_64")]
-    calls.extend(only_on_x86());
-    calls
-}
-
-/// Making a program that others run as this user. Harmless in here, but the file is there for the host's users too.
-fn set_user_id() -> Vec<Call> {
-    let mut calls = vec![
-        when(libc::SYS_fchmod, [(1, Test::Has(S_ISUID))]),
-        when(libc::SYS_fchmodat, [(2, Test::Has(S_ISUID))]),
-        when(SYS_FCHMODAT2, [(2, Test::Has(S_ISUID))]),
-        when(libc::SYS_mknodat, [(2, Test::Has(S_ISUID))]),
-    ];
-    for making in [O_CREAT, O_TMPFILE] {
-        calls.push(when(libc::SYS_openat, [(2, Test::Has(making)), (3, Test::Has(S_ISUID))]));
+    {
+        calls.extend([libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_uselib].map(always));
+        calls.extend(marks.iter().flat_map(|mark| marking_on_x86(*mark)));
     }
     calls
 }
 
-/// Older calls that newer architectures do without.
-#[cfg(target_arch = "x86_64")]
-fn only_on_x86() -> Vec<Call> {
+/// Making files with a mark of their mode.
+fn marking(mark: u64) -> Vec<Call> {
     let mut calls = vec![
-        always(libc::SYS_iopl),
-        always(libc::SYS_ioperm),
-        always(libc::SYS_uselib),
-        when(libc::SYS_chmod, [(1, Test::Has(S_ISUID))]),
-        when(libc::SYS_creat, [(1, Test::Has(S_ISUID))]),
-        when(libc::SYS_mknod, [(1, Test::Has(S_ISUID))]),
+        when(libc::SYS_fchmod, [(1, Test::Has(mark))]),
+        when(libc::SYS_fchmodat, [(2, Test::Has(mark))]),
+        when(SYS_FCHMODAT2, [(2, Test::Has(mark))]),
+        when(libc::SYS_mknodat, [(2, Test::Has(mark))]),
     ];
     for making in [O_CREAT, O_TMPFILE] {
-        calls.push(when(libc::SYS_open, [(1, Test::Has(making)), (2, Test::Has(S_ISUID))]));
+        calls.push(when(libc::SYS_openat, [(2, Test::Has(making)), (3, Test::Has(mark))]));
+    }
+    calls
+}
+
+/// The same by older calls, which newer architectures do without.
+#[cfg(target_arch = "x86_64")]
+fn marking_on_x86(mark: u64) -> Vec<Call> {
+    let mut calls = vec![
+        when(libc::SYS_chmod, [(1, Test::Has(mark))]),
+        when(libc::SYS_creat, [(1, Test::Has(mark))]),
+        when(libc::SYS_mknod, [(1, Test::Has(mark))]),
+    ];
+    for making in [O_CREAT, O_TMPFILE] {
+        calls.push(when(libc::SYS_open, [(1, Test::Has(making)), (2, Test::Has(mark))]));
     }
     calls
 }

@@ -51,6 +51,11 @@ pub fn enter(
     closed.map_err(|error| Refused::mechanism(Mechanism::NoNewPrivs, "listing open files", error))?;
 
     let built = namespaces::own(Mechanism::MountNamespace, CloneFlags::CLONE_NEWNS).and_then(|()| root::build(policy));
+    let built = built.and_then(|built| {
+        let renewed = descriptors::renew_null();
+        renewed.map_err(|error| Refused::mechanism(Mechanism::MountNamespace, "opening `/dev/null`", error))?;
+        Ok(built)
+    });
     let built = tally.take(Mechanism::MountNamespace, built)?;
     let (plan, proc) = match built {
         Some(built) => (Some(built.plan), built.proc),

@@ -8,6 +8,7 @@ use super::calls::{self, Call};
 use crate::sandbox::Refused;
 use bog_domain::containment::Mechanism;
 use nix::errno::Errno;
+use nix::unistd::geteuid;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, apply_filter, sock_filter,
@@ -30,7 +31,7 @@ pub enum Sockets {
 /// Where the kernel has no filters.
 pub fn filter(sockets: Sockets) -> Result<(), Refused> {
     let refused = [
-        (calls::refused(), Errno::EPERM),
+        (calls::refused(geteuid().is_root()), Errno::EPERM),
         // Programs fall back to an older call whose arguments a filter can see.
         (calls::unknown(), Errno::ENOSYS),
         (calls::sockets(sockets), Errno::EAFNOSUPPORT),
@@ -103,11 +104,15 @@ fn program(calls: &[Call], errno: Errno) -> Result<BpfProgram, BackendError> {
 mod tests {
     use super::*;
 
+    fn all() -> [Vec<Call>; 5] {
+        let sockets = [Sockets::Usual, Sockets::UnixOnly].map(calls::sockets);
+        let [usual, unix_only] = sockets;
+        [calls::refused(true), calls::refused(false), calls::unknown(), usual, unix_only]
+    }
+
     #[test]
     fn every_filter_can_be_built_and_is_small() {
-        for calls in
-            [calls::refused(), calls::unknown(), calls::sockets(Sockets::Usual), calls::sockets(Sockets::UnixOnly)]
-        {
+        for calls in all() {
             let length = program(&calls, Errno::EPERM).expect("a program").len();
             assert!((4..1000).contains(&length), "{length}");
         }
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn no_call_is_refused_both_always_and_sometimes() {
-        for calls in [calls::refused(), calls::unknown(), calls::sockets(Sockets::Usual)] {
+        for calls in all() {
             let mut kinds: BTreeMap<i64, bool> = BTreeMap::new();
             for call in calls {
                 assert_eq!(*kinds.entry(call.number).or_insert(call.only_if.is_empty()), call.only_if.is_empty());

@@ -74,6 +74,11 @@ def chmod_device(t):
     os.chmod(t["device"], os.stat(t["device"]).st_mode & 0o7777)
 
 
+def chmod_input(_):
+    """What we were given to read was opened outside."""
+    os.fchmod(0, os.fstat(0).st_mode & 0o7777)
+
+
 def chown(t):
     os.chown(t["file"], os.getuid(), os.getgid())
 
@@ -146,7 +151,7 @@ def remove_folder(t):
 
 
 # `unlink` comes last: the others need the file.
-CHANGE = [append, overwrite, truncate, create, chmod, chmod_folder, chmod_device, chown, set_attribute, set_time,
+CHANGE = [append, overwrite, truncate, create, chmod, chmod_folder, chmod_device, chmod_input, chown, set_attribute, set_time,
           rename_within, rename_in, link_out, link_in, symlink, make_folder, make_fifo, make_socket, through_symlink,
           through_descriptor, remove_folder, unlink]
 
@@ -375,6 +380,14 @@ def make_set_user_id(t):
         raise Refused("the bit is not set")
 
 
+def set_group_id(t):
+    if os.getuid() != 0:
+        raise Refused("the groups of an ordinary user are his own")
+    path = t["own"] + "/setgid"
+    open(path, "w").close()
+    os.chmod(path, 0o2755)
+
+
 def type_into_terminal(_):
     import fcntl
     import pty
@@ -427,7 +440,7 @@ def become_another(_):
 KERNEL = [unshare_user, unshare_mounts, unshare_network, clone_user, unshare_user_x32, join_namespace, mount,
           mount_by_steps, copy_mount, unmount, remount, change_root, keyring, add_key, bpf, performance_events,
           page_faults, io_uring, open_by_handle, steal_descriptor, raw_socket, vsock, crypto_socket, generic_netlink,
-          set_user_id, make_set_user_id, type_into_terminal, block_device, kernel_setting, sysrq, control_groups,
+          set_user_id, make_set_user_id, set_group_id, type_into_terminal, block_device, kernel_setting, sysrq, control_groups,
           set_clock, restart_machine, load_module, become_another]
 
 # --- work: what agents need and must have. TARGETS {"own": a folder of ours, "home": the home folder} ---
