@@ -18,10 +18,13 @@ const EVERYWHERE: &[Program] = &[
     Program { name: "python3", package: "python3" },
 ];
 
-/// For tests with a small disk or a network of their own and processes that leave their session.
+/// For tests with a small disk, a network or a keyring of their own and processes that leave their session.
 const ON_LINUX: &[Program] = &[
+    Program { name: "dbus-daemon", package: "dbus-daemon" },
+    Program { name: "gnome-keyring-daemon", package: "gnome-keyring" },
     Program { name: "ip", package: "iproute2" },
     Program { name: "mount", package: "mount" },
+    Program { name: "secret-tool", package: "libsecret-tools" },
     Program { name: "setpriv", package: "util-linux" },
     Program { name: "setsid", package: "util-linux" },
     Program { name: "unshare", package: "util-linux" },

@@ -45,7 +45,7 @@ impl Dispatcher {
         let masked = self.masked(job, &grant);
         let folders = self.folders.get(&self.store, &self.jobs).await?;
         let (run_dir, attempt_dir) = (self.run_dir(run), self.attempt_dir(run, attempt));
-        let (data_dir, api_port) = (self.data_dir.clone(), self.api_port);
+        let (data_dir, api_port, secret_places) = (self.data_dir.clone(), self.api_port, self.secrets.places());
         let build = move || {
             let around = Surroundings {
                 working_dir: &working_dir,
@@ -56,6 +56,7 @@ impl Dispatcher {
                 environment: &env,
                 program: &program,
                 folders: &folders,
+                secret_places: &secret_places,
                 closed_ports: &[api_port],
             };
             let policy = paths::policy(&grant, &around).map_err(|error| error.to_string())?;

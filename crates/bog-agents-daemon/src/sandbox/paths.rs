@@ -41,6 +41,8 @@ pub struct Surroundings<'a> {
     pub program: &'a str,
     /// The working folders of all jobs.
     pub folders: &'a [Place],
+    /// Where the secrets of jobs come from: files, credentials, keyrings.
+    pub secret_places: &'a [PathBuf],
     /// Ports of this machine that no agent reaches: the daemon's own.
     pub closed_ports: &'a [u16],
 }
@@ -125,7 +127,8 @@ fn system() -> impl Iterator<Item = Place> {
 fn secrets(around: &Surroundings<'_>) -> Vec<Place> {
     let of_home = home(around).into_iter().flat_map(|home| known::HOME_SECRETS.iter().map(|name| home.join(name)));
     let of_system = known::SYSTEM_SECRETS.iter().map(PathBuf::from);
-    let paths = of_home.chain(of_system).filter(|path| exists(path)).chain(ssh_host_keys());
+    let of_jobs = around.secret_places.iter().cloned();
+    let paths = of_home.chain(of_system).chain(of_jobs).filter(|path| exists(path)).chain(ssh_host_keys());
     paths.map(|path| Place::of(&path)).collect()
 }
 

@@ -3,13 +3,15 @@
 //! Whoever gets a value from here may be sure that it is masked from then on. Nothing is forgotten while the daemon runs: a
 //! value that was replaced, or whose job is gone, may still stand in a log.
 
-use super::{Secret, SecretError, nearby, resolve, warnings};
+use super::{Secret, SecretError, named_file, nearby, resolve, warnings};
+use crate::env::{self, CREDENTIALS_DIRECTORY};
 use bog_domain::mask::Mask;
 use futures::StreamExt;
 use futures::stream;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -129,6 +131,20 @@ impl Secrets {
     pub fn last_warnings(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
         let known = self.names();
         names.into_iter().filter_map(|name| Some(known.get(&name)?.warnings.clone())).flatten().collect()
+    }
+
+    /// Where the values of these secrets lie: files, credentials, keyrings. No agent is to read them there.
+    #[must_use]
+    pub fn places(&self) -> Vec<PathBuf> {
+        let files: Vec<String> = self.names().keys().filter_map(|name| named_file(name)).collect();
+        let below = |variable: &str, name: &str| env::var_os(variable).map(|folder| PathBuf::from(folder).join(name));
+        let system = [
+            env::var_os(CREDENTIALS_DIRECTORY).map(PathBuf::from),
+            below("XDG_DATA_HOME", "keyrings"),
+            below("XDG_RUNTIME_DIR", "keyring"),
+        ];
+        let files = files.iter().map(|path| env::expand_home(path));
+        files.chain(system.into_iter().flatten()).filter(|path| path.is_absolute()).collect()
     }
 
     /// The mask of all values that are known now.

@@ -121,7 +121,7 @@ async fn nearby(name: &str) -> Result<Option<Secret>, SecretError> {
         })?;
         return Ok(Some(Secret { value: value.into(), place: Place::Environment, open_to_others: false }));
     }
-    let named = env::var(&format!("{name}{FILE_SUFFIX}")).filter(|path| !path.is_empty());
+    let named = named_file(name);
     let credentials = env::var_os(CREDENTIALS_DIRECTORY).filter(|_| is_env_name(name)).map(PathBuf::from);
     if named.is_none() && credentials.is_none() {
         return Ok(None);
@@ -136,6 +136,11 @@ async fn nearby(name: &str) -> Result<Option<Secret>, SecretError> {
             Err(unusable(name, problem))
         }
     }
+}
+
+/// What `NAME_FILE` says.
+fn named_file(name: &str) -> Option<String> {
+    env::var(&format!("{name}{FILE_SUFFIX}")).filter(|path| !path.is_empty())
 }
 
 fn in_files(name: &str, named: Option<&str>, credentials: Option<&Path>) -> Result<Option<Secret>, SecretError> {

@@ -34,6 +34,7 @@ impl Machine {
             ".tool/bin/tool",
             "notes",
             "src/api/main",
+            "src/api/.key",
             "src/api/sub/x",
             "src/web/main",
             "src/web/bin/run",
@@ -81,6 +82,7 @@ impl Machine {
             environment: &self.environment,
             program,
             folders: &self.folders,
+            secret_places: &[home.join("src/api/.key")],
             closed_ports: &[7391],
         };
         policy(&job.grant_at(Tier::Operator), &around)
@@ -144,6 +146,7 @@ fn a_job_that_says_nothing_writes_its_folder_and_reads_what_programs_need() {
         "src/web/main",
         "src/api/web2/x",
         "src/api/keys/id",
+        "src/api/.key",
     ] {
         assert_eq!(seen(hidden), Access::Hidden, "{hidden}");
     }
@@ -168,10 +171,10 @@ fn a_run_without_a_working_folder_has_its_own_in_the_data_folder() {
 fn what_is_hidden_is_given_to_who_names_it() {
     let machine = Machine::new();
     let policy = machine
-        .policy("true", "sandbox: {read: [~/.aws, HOME/src/web/main, ~/.ssh/id], write: [./web2, '~']}\n")
+        .policy("true", "sandbox: {read: [~/.aws, HOME/src/web/main, ~/.ssh/id, ./.key], write: [./web2, '~']}\n")
         .unwrap();
     let seen = |name: &str| access(&policy, &machine.at(name));
-    for named in [".aws/credentials", "src/web/main", ".ssh/id"] {
+    for named in [".aws/credentials", "src/web/main", ".ssh/id", "src/api/.key"] {
         assert_eq!(seen(named), Access::Read, "{named}");
     }
     for written in ["src/api/web2/x", "notes"] {

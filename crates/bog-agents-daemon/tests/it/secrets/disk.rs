@@ -61,7 +61,7 @@ impl World {
         }
         fs::write(home.path().join("places/file"), format!("{}\n", AGENT[1].1)).unwrap();
         fs::write(home.path().join("places/CREDENTIAL_KEY"), AGENT[2].1).unwrap();
-        fs::write(home.path().join("speak.py"), include_str!("speak.py")).unwrap();
+        fs::write(home.path().join("work/speak.py"), include_str!("speak.py")).unwrap();
         let world = Self { home, keyring };
         world.job("stdin", "wait", "prompt: 'do it'", "");
         world.job("argument", "end", "prompt: 'do it'", "'--', '{{prompt}}'");
@@ -85,7 +85,7 @@ impl World {
         self.home.job(
             id,
             &format!(
-                "agent: {{command: [python3, '{home}/speak.py', {how}{words}]}}\nworking_dir: '{home}/work'\n\
+                "agent: {{command: [python3, speak.py, {how}{words}]}}\nworking_dir: '{home}/work'\n\
                  secrets: [{names}]\n{more}\n{}",
                 OUTPUTS.replace("HOME", home.to_string().as_str())
             ),
