@@ -64,6 +64,36 @@ fn a_runner_is_told_what_its_job_is_granted() {
 }
 
 #[test]
+fn an_agent_sees_what_it_was_granted_and_nothing_that_is_hidden() {
+    let home = Home::new();
+    let (own, other) = (folder(&home, "src"), folder(&home, "src/other"));
+    for (folder_name, file) in [(".ssh", "id"), (".aws", "credentials"), ("src/other", "mine"), ("notes", "today")] {
+        std::fs::write(folder(&home, folder_name).join(file), "found\n").unwrap();
+    }
+    let daemon = home.start();
+    let other_job = json!({ "id": "other", "agent": { "command": ["true"] }, "working_dir": other });
+    assert_eq!(save(&daemon, &other_job).status, 201);
+    let script = "cat ~/.ssh/id other/mine ~/data/.token ~/notes/today /etc/shadow; cat ~/.aws/credentials; \
+                  cat \"$BOG_EVENT_FILE\"; for file in x ~/notes/x ~/x /etc/x ~/.aws/x other/x; do (: >$file); done";
+    let spec = json!({ "id": "a", "agent": { "command": ["sh", "-c", script] }, "working_dir": own,
+        "sandbox": { "read": ["~/.aws"], "write": ["~/notes"] } });
+    assert_eq!(save(&daemon, &spec).status, 201);
+    let run = daemon.finished(&daemon.fire("a"));
+    let output = run["output"].as_str().unwrap();
+    // Twice: what it may write, and what it names though it is usually hidden.
+    assert_eq!(output.matches("found\n").count(), 2, "{run}");
+    assert!(output.contains(r#""tier":"operator""#), "its event: {run}");
+    // What is written anywhere else is refused, or is gone with the run.
+    for written in [own.join("x"), home.path().join("notes/x")] {
+        assert!(written.exists(), "{}: {run}", written.display());
+    }
+    for kept in [home.path().join("x"), home.path().join(".aws/x"), other.join("x"), "/etc/x".into()] {
+        assert!(!kept.exists(), "{}: {run}", kept.display());
+    }
+    assert!(!output.contains(&daemon.token), "{run}");
+}
+
+#[test]
 fn a_job_without_a_folder_works_in_its_runs_own() {
     let home = Home::new();
     let daemon = home.start();

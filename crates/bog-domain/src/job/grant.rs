@@ -105,9 +105,11 @@ impl Grant {
             );
             return Err(SpecError::new("sandbox.shell", message));
         }
-        let working_dir = super::working_dir(spec)?.and_then(|written| places.expand(&written));
+        let named = super::working_dir(spec)?;
+        let working_dir = named.as_deref().and_then(|written| places.expand(written));
         if places.is_ours(working_dir.as_deref()) {
-            return Err(SpecError::new("working_dir", in_data_dir(spec.working_dir.as_deref().unwrap_or_default())));
+            let field = if spec.working_dir.is_some() { "working_dir" } else { "features.working_dir" };
+            return Err(SpecError::new(field, in_data_dir(&named.unwrap_or_default())));
         }
         let parse = |field: String, text: &String| {
             let path: GrantPath = text.parse().map_err(|error| SpecError::new(&field, error))?;

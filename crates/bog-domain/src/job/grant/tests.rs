@@ -167,6 +167,7 @@ fn what_cannot_be_granted_is_named_with_its_place() {
     for text in [
         "prompt: x\nagent: claude\nsandbox: {shell: off}\n",
         "agent: {command: [x]}\nworking_dir: ~/.bog-agents/daemon/runs\n",
+        "agent: {command: [x]}\nfeatures: {working_dir: /home/me/.bog-agents/daemon}\n",
         "agent: {command: [x]}\nworking_dir: ~/.bog-agents\nsandbox: {write: [./daemon]}\n",
     ] {
         said.push(format!("{text}    {}", parse(text).unwrap_err()));
