@@ -42,8 +42,9 @@ pub struct DiskWatch {
     ended: Duration,
     cost: Duration,
     bytes: u64,
-    /// Room on the disks when the walk began.
+    /// Room on the disks, and CPU time that the tree had used, when the walk began.
     room: u64,
+    cpu: Duration,
     next: Duration,
     peak: u64,
 }
@@ -68,17 +69,18 @@ impl DiskWatch {
     }
 
     /// Walks a piece, if it is time; returns what the folders take as soon as that is more than `allowed`. `nameless` is
-    /// what is taken besides.
-    pub fn look(&mut self, now: Duration, allowed: u64, nameless: u64) -> Option<u64> {
+    /// what is taken besides, `cpu` the CPU time that the tree has used: without any nothing is written.
+    pub fn look(&mut self, now: Duration, allowed: u64, nameless: u64, cpu: Duration) -> Option<u64> {
         if self.walk.is_none() {
             let room = self.free_room();
             let left = allowed.saturating_sub(self.bytes);
             let hurried = self.ended + (self.cost * HURRIED_REST).max(HURRIED_REST_MIN);
             let is_hurried = self.room.saturating_sub(room) > left && now >= hurried;
-            if now < self.next && !is_hurried && nameless <= left {
+            let is_due = now >= self.next && (cpu > self.cpu || now >= self.ended + REST_MAX);
+            if !is_due && !is_hurried && nameless <= left {
                 return None;
             }
-            (self.room, self.cost) = (room, Duration::ZERO);
+            (self.room, self.cpu, self.cost) = (room, cpu, Duration::ZERO);
         }
         let begun = cpu_clock();
         let walk = self.walk.get_or_insert_with(|| Walk::new(&self.folders));
@@ -218,16 +220,18 @@ mod tests {
         }
         write(&folder.path().join("big"), 64);
         let mut watch = DiskWatch::new(&[folder.path().to_owned()]);
-        let at = Duration::from_secs(100);
-        let first = watch.look(at, 1024, 0);
+        let (at, cpu) = (Duration::from_secs(100), Duration::from_secs(1));
+        let first = watch.look(at, 1024, 0, cpu);
         assert!(watch.is_walking(), "there is more");
-        let second = watch.look(at, 1024, 0);
+        let second = watch.look(at, 1024, 0, cpu);
         assert!(first.or(second).is_some_and(|bytes| bytes >= 64 * 1024));
         assert!(!watch.is_walking());
-        assert_eq!(watch.look(at, 1 << 50, 0), None);
+        assert_eq!(watch.look(at, 1 << 50, 0, cpu * 2), None);
         assert!(!watch.is_walking(), "it rests");
+        assert_eq!(watch.look(at + REST_MAX / 2, 1 << 50, 0, cpu), None);
+        assert!(!watch.is_walking(), "nobody can have written");
         let much = 1 << 20;
-        let found = watch.look(at, much, much).or_else(|| watch.look(at, much, much));
+        let found = watch.look(at, much, much, cpu).or_else(|| watch.look(at, much, much, cpu));
         assert!(found.is_some_and(|bytes| bytes >= much + 64 * 1024), "what has no name counts too");
     }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+/// The time until the first look. From there it doubles: much of what goes wrong goes wrong at once.
+const FIRST: Duration = Duration::from_millis(10);
 /// The time between two looks at a tree that works.
 const SHORTEST: Duration = Duration::from_millis(100);
 /// The time between two looks at one that is idle, or huge.
@@ -21,7 +23,7 @@ pub struct Pace {
 impl Pace {
     /// A pace that begins now.
     pub fn new(now: Duration) -> Self {
-        Self { interval: SHORTEST, next: now + SHORTEST }
+        Self { interval: FIRST, next: now + FIRST }
     }
 
     /// When the next look is due.
@@ -31,8 +33,9 @@ impl Pace {
 
     /// A look was done just now, at this cost.
     pub fn looked(&mut self, now: Duration, cost: Duration, is_busy: bool) {
-        let wanted = if is_busy { SHORTEST } else { self.interval * 2 };
-        self.interval = wanted.max(cost * REST).clamp(SHORTEST, LONGEST);
+        let longer = self.interval * 2;
+        let wanted = if is_busy { longer.min(SHORTEST) } else { longer };
+        self.interval = wanted.max(cost * REST).min(LONGEST);
         self.next = now + self.interval;
     }
 
@@ -50,13 +53,14 @@ mod tests {
     fn it_slows_down_for_idle_and_for_huge_trees_and_is_quick_again() {
         let ms = Duration::from_millis;
         let mut pace = Pace::new(ms(1000));
-        assert_eq!(pace.next(), ms(1100));
+        assert_eq!(pace.next(), ms(1010));
         let mut intervals = Vec::new();
-        for (cost_us, is_busy) in [(100, true), (100, false), (100, false), (100, false), (100, true), (3_000, true)] {
+        let looks = [(100, true), (100, true), (100, false), (100, true), (100, false), (100, false), (100, false)];
+        for (cost_us, is_busy) in looks.into_iter().chain([(100, true), (3_000, true)]) {
             pace.looked(ms(2000), Duration::from_micros(cost_us), is_busy);
             intervals.push((pace.next() - ms(2000)).as_millis());
         }
-        assert_eq!(intervals, [100, 200, 400, 500, 100, 300]);
+        assert_eq!(intervals, [20, 40, 80, 100, 200, 400, 500, 100, 300]);
         pace.looked(ms(2000), Duration::from_secs(1), true);
         assert_eq!(pace.next(), ms(2500));
     }

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 /// A tree that uses more than this part of a core is busy.
 const BUSY: u32 = 20;
-/// How often it is looked for open files without a name.
+/// How often it is looked for open files without a name, in a tree that does something, and in one that does not.
 const NAMELESS_EVERY: Duration = Duration::from_secs(1);
+const NAMELESS_EVERY_IDLE: Duration = Duration::from_secs(10);
 /// Where nothing is limited nothing is looked at.
 const NEVER: Duration = Duration::MAX;
 
@@ -35,7 +36,8 @@ pub struct Watchdog {
     disk: DiskWatch,
     throttle: Throttle,
     nameless: Nameless,
-    nameless_at: Duration,
+    /// When it was last looked for them, and what CPU time the tree had used then.
+    nameless_at: (Duration, Duration),
     pids_peak: u64,
     last: Option<Look>,
 }
@@ -63,7 +65,7 @@ impl Watchdog {
             disk: DiskWatch::new(folders),
             throttle: Throttle::new(allowed.cpu_millis, now),
             nameless: Nameless::default(),
-            nameless_at: now,
+            nameless_at: (now, Duration::ZERO),
             pids_peak: 0,
             last: None,
         }
@@ -85,15 +87,18 @@ impl Watchdog {
     pub fn look(&mut self, now: Duration, first: Pid, group: Option<&Group>, kernel: Kernel) -> Option<LimitHit> {
         if self.pace.as_ref().is_none_or(|pace| now < pace.next()) {
             // Only a walk that goes on.
-            return self.look_at_disk(now);
+            return self.look_at_disk(now, self.last.map_or(Duration::ZERO, |last| last.cpu));
         }
         let begun = proc::cpu_clock();
         let group = group.filter(|_| self.in_group);
-        let tree = if self.needs_tree(group, kernel, now) { self.tree() } else { Vec::new() };
-        let cpu = match group.and_then(Group::cpu_time) {
-            Some(counted) => counted,
-            None => proc::ticks(self.cpu.look(&tree, to_ticks(reaped().cpu))),
-        };
+        let counted = group.and_then(Group::cpu_time);
+        let needs_tree = self.needs_tree(group, kernel) || counted.is_some_and(|cpu| self.is_time_for_files(now, cpu));
+        let tree = if needs_tree { self.tree() } else { Vec::new() };
+        let cpu = counted.unwrap_or_else(|| proc::ticks(self.cpu.look(&tree, to_ticks(reaped().cpu))));
+        if self.is_time_for_files(now, cpu) {
+            self.nameless = nameless(&tree, self.disk.devices());
+            self.nameless_at = (now, cpu);
+        }
         let is_busy = self.take_in(now, cpu, &tree);
         let hit = self.judge(now, cpu, &tree, group, kernel);
         if !kernel.cpu {
@@ -110,10 +115,15 @@ impl Watchdog {
         hit
     }
 
-    fn needs_tree(&self, group: Option<&Group>, kernel: Kernel, now: Duration) -> bool {
+    fn needs_tree(&self, group: Option<&Group>, kernel: Kernel) -> bool {
         let (memory, pids) = (self.allowed.memory_bytes.is_some(), self.allowed.pids.is_some());
-        let files = now >= self.nameless_at && self.allowed.disk_bytes.is_some();
-        group.is_none() || (memory && !kernel.memory) || (pids && !kernel.pids) || files
+        group.is_none() || (memory && !kernel.memory) || (pids && !kernel.pids)
+    }
+
+    /// Whether to look for open files without a name; without CPU time nobody opens or fills one.
+    fn is_time_for_files(&self, now: Duration, cpu: Duration) -> bool {
+        let (last, used) = self.nameless_at;
+        now >= last + if cpu > used { NAMELESS_EVERY } else { NAMELESS_EVERY_IDLE }
     }
 
     /// The tree, with those that the kernel's lists missed this time.
@@ -144,10 +154,6 @@ impl Watchdog {
         group: Option<&Group>,
         kernel: Kernel,
     ) -> Option<LimitHit> {
-        if now >= self.nameless_at && !tree.is_empty() {
-            self.nameless = nameless(tree, self.disk.devices());
-            self.nameless_at = now + NAMELESS_EVERY;
-        }
         let by_kernel = self.by_kernel(group, kernel);
         if !kernel.pids {
             let processes = tree.iter().map(|sample| u64::from(sample.threads)).sum::<u64>();
@@ -158,12 +164,12 @@ impl Watchdog {
             .or_else(|| hit(LimitKind::Memory, self.allowed.memory_bytes, memory?))
             .or_else(|| hit(LimitKind::Pids, self.allowed.pids.map(u64::from), self.pids_peak))
             .or_else(|| hit(LimitKind::CpuSeconds, self.allowed.cpu_time_ms, millis(cpu)))
-            .or_else(|| self.look_at_disk(now))
+            .or_else(|| self.look_at_disk(now, cpu))
     }
 
-    fn look_at_disk(&mut self, now: Duration) -> Option<LimitHit> {
+    fn look_at_disk(&mut self, now: Duration, cpu: Duration) -> Option<LimitHit> {
         let allowed = self.allowed.disk_bytes?;
-        let bytes = self.disk.look(now, allowed, self.nameless.on_disk)?;
+        let bytes = self.disk.look(now, allowed, self.nameless.on_disk, cpu)?;
         hit(LimitKind::Disk, Some(allowed), bytes)
     }
 

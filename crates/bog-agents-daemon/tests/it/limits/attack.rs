@@ -3,7 +3,9 @@
 use crate::runner::attempt::{Attempt, ended, outcome};
 use bog_agents_daemon::cgroup::{Controller, Subtree, find};
 use bog_agents_daemon::runner::handle::{OutcomeRecord, TreeLimits};
+use bog_agents_daemon::sandbox::policy::Enforcement;
 use bog_domain::containment::{Enforcer, LimitHit, LimitKind, Mechanism};
+use bog_domain::event::EventKind;
 use bog_domain::run::Outcome;
 use nix::unistd::geteuid;
 use std::fs;
@@ -76,6 +78,10 @@ impl Attack {
     pub fn new(ground: &Ground, script: &str, limits: TreeLimits) -> Self {
         let attempt = Attempt::shell(script);
         let mut attempt = if ground.confined { attempt.confined() } else { attempt };
+        if ground.confined {
+            // Limits hold whatever else the machine lacks.
+            attempt.spec.sandbox.enforcement = Enforcement::BestEffort;
+        }
         let work = attempt.dir.with_file_name("work");
         fs::create_dir_all(&work).expect("a folder");
         attempt.spec.working_dir = work;
@@ -100,6 +106,22 @@ impl Attack {
     /// As [`Attack::run`], and this limit must have ended it.
     pub async fn is_ended_by(&self, limit: LimitKind) -> LimitHit {
         let record = self.run().await;
+        self.was_ended_by(limit, record)
+    }
+
+    /// As [`Attack::is_ended_by`], or each of its processes was refused more than that: of a refusal by a limit of each
+    /// process nobody else is told, and who does not live on with it is gone before it is seen.
+    pub async fn is_ended_or_refused_by(&self, limit: LimitKind, refusal: &str) -> Option<LimitHit> {
+        let record = self.run().await;
+        if record.limit.is_none() && self.ground.enforcer(limit) == Enforcer::Rlimit {
+            assert_eq!(record.outcome, Outcome::Failed, "{record:?}");
+            assert!(self.attempt.said(EventKind::Stderr).contains(refusal), "{record:?}");
+            return None;
+        }
+        Some(self.was_ended_by(limit, record))
+    }
+
+    fn was_ended_by(&self, limit: LimitKind, record: OutcomeRecord) -> LimitHit {
         let hit = record.limit.unwrap_or_else(|| panic!("no limit was hit on {:?}: {record:?}", self.ground));
         assert_eq!((record.outcome, hit.limit), (Outcome::LimitExceeded, limit), "on {:?}: {record:?}", self.ground);
         let error = record.error.expect("an error");
