@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Rounds of starting, working and killing.
@@ -40,6 +40,7 @@ const FAILPOINTS: [&str; 20] = [
 const JOB: &str = r#"
 agent: {command: [sh, -c, 'echo "$BOG_RUN_ID $BOG_ATTEMPT" >> WORK/ran; sleep 0.0SLEEP; echo "result of $BOG_RUN_ID"']}
 outputs: [{type: file, path: "WORK/out-{{ job.id }}.md"}]
+working_dir: "WORK"
 limits: {grace: 1s}
 sandbox: {write: [WORK]}
 MORE
@@ -58,7 +59,8 @@ fn kill_nine_at_any_instant_loses_nothing_and_runs_nothing_twice() {
     println!("BOG_CHAOS_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let home = Home::new();
-    let work = home.path().to_str().unwrap().to_owned();
+    let work = work(&home).to_str().unwrap().to_owned();
+    std::fs::create_dir(&work).unwrap();
     let job = |sleep: &str, more: &str| JOB.replace("WORK", &work).replace("SLEEP", sleep).replace("MORE", more);
     home.job("by-hand", &job("0", ""));
     home.job("slow", &job("5", "overlap: coalesce"));
@@ -69,6 +71,11 @@ fn kill_nine_at_any_instant_loses_nothing_and_runs_nothing_twice() {
         one_round(&home, &mut random, &mut promised, round);
     }
     judge(&home, &promised);
+}
+
+/// What the agents, each in its sandbox, may write.
+fn work(home: &Home) -> PathBuf {
+    home.path().join("work")
 }
 
 fn one_round(home: &Home, random: &mut StdRng, promised: &mut Promised, round: u32) {
@@ -163,7 +170,7 @@ fn judge(home: &Home, promised: &Promised) {
 
 /// Each attempt ran at most once, one that succeeded ran, only a retried run ran twice, and each is delivered.
 fn judge_executions(home: &Home, runs: &[Value]) {
-    let ran = std::fs::read_to_string(home.path().join("ran")).unwrap();
+    let ran = std::fs::read_to_string(work(home).join("ran")).unwrap();
     let mut executed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in ran.lines() {
         let (run, attempt) = line.split_once(' ').unwrap();
@@ -181,7 +188,7 @@ fn judge_executions(home: &Home, runs: &[Value]) {
             assert!(attempts.len() <= 1, "{id} has no retry and ran {attempts:?}: {run:?}");
         }
         let out =
-            std::fs::read_to_string(home.path().join(format!("out-{}.md", run["job_id"].as_str().unwrap()))).unwrap();
+            std::fs::read_to_string(work(home).join(format!("out-{}.md", run["job_id"].as_str().unwrap()))).unwrap();
         if run["outcome"] == "succeeded" {
             assert!(out.contains(id), "the result of {id} is not in its file");
         }
