@@ -8,6 +8,8 @@ use serde_json::json;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::Command;
 
 /// A user who may make no namespaces: no capability is left, and no user namespace may be made.
@@ -89,6 +91,23 @@ fn best_effort_holds_by_landlock_and_filters_alone() {
     assert_refused(&attack("kernel", json!({"own": world.work()})));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert_refused(&attack("reach", json!({"tcp": listener.local_addr().unwrap().port()})));
+
+    // Processes are seen; signals and sockets by name are kept away where Landlock has it; this is version 6.
+    let mut victim = world.on_host(&["sleep", "1000"]).spawn().unwrap();
+    let name = world.path("socket").display().to_string();
+    let _socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let mut results = attack("reach", json!({"pid": victim.id(), "abstract": name}));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert_eq!(results["see_process"], "reached");
+    let kept_away: &[&str] = if containment.landlock_abi >= 6 {
+        &["signal_process", "signal_by_pidfd", "trace", "abstract"]
+    } else {
+        &["trace"]
+    };
+    results.retain(|name, _| kept_away.contains(&name.as_str()));
+    assert_eq!(results.len(), kept_away.len());
+    assert_refused(&results);
 }
 
 #[test]
