@@ -6,11 +6,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-/// A home with a job per text, in which `HOME` is the home's folder; its agents wait for a file `go`.
+/// A home with a job per text, in which `HOME` is the home's folder. The agents work in its folder `work`; they wait for a
+/// file `go` there.
 fn home_of(jobs: &[(&str, &str)]) -> Home {
     let home = Home::new();
+    fs::create_dir(home.path().join("work")).unwrap();
     for (id, yaml) in jobs {
-        let yaml = yaml.replace("HELD", "until [ -e HOME/go ]; do sleep 0.01; done");
+        let yaml = yaml.replace("HELD", "until [ -e go ]; do sleep 0.01; done") + "working_dir: HOME/work\n";
         home.job(id, &yaml.replace("HOME", home.path().to_str().unwrap()));
     }
     home
@@ -18,18 +20,18 @@ fn home_of(jobs: &[(&str, &str)]) -> Home {
 
 /// An agent that says when it begins and ends, and ends when it is let go.
 const HELD: &str = r#"
-agent: {command: [sh, -c, 'echo "begin $BOG_RUN_ID" >> HOME/ran; HELD; echo "end $BOG_RUN_ID" >> HOME/ran; echo done']}
+agent: {command: [sh, -c, 'echo "begin $BOG_RUN_ID" >> ran; HELD; echo "end $BOG_RUN_ID" >> ran; echo done']}
 limits: {grace: 1s}
 sandbox: {write: [HOME]}
 "#;
 
 fn go(home: &Home) {
-    fs::write(home.path().join("go"), "").unwrap();
+    fs::write(home.path().join("work/go"), "").unwrap();
 }
 
 /// What the agents said, in order.
 fn ran(home: &Home) -> Vec<String> {
-    let text = fs::read_to_string(home.path().join("ran")).unwrap_or_default();
+    let text = fs::read_to_string(home.path().join("work/ran")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -324,7 +326,7 @@ fn running_and_waiting_runs_are_cancelled() {
 fn failures_are_retried_as_often_as_was_said() {
     let with = |test: &str| {
         format!(
-            "agent: {{command: [sh, -c, 'date +%s%N >> HOME/ran; [ $BOG_ATTEMPT {test} ]']}}\nretry: {{max: 2, backoff: 200ms}}\nsandbox: {{write: [HOME]}}\n"
+            "agent: {{command: [sh, -c, 'date +%s%N >> ran; [ $BOG_ATTEMPT {test} ]']}}\nretry: {{max: 2, backoff: 200ms}}\nsandbox: {{write: [HOME]}}\n"
         )
     };
     let home = home_of(&[("third", &with("= 3")), ("never", &with("= 0"))]);
@@ -365,7 +367,7 @@ fn a_killed_runner_is_an_interruption() {
 
 #[test]
 fn a_run_over_its_time_is_ended_with_all_it_started() {
-    let stubborn = "trap \"\" TERM; setsid sh -c \"trap \\\"\\\" TERM; touch HOME/begun; while :; do sleep 1; done\" & while :; do sleep 1; done";
+    let stubborn = "trap \"\" TERM; setsid sh -c \"trap \\\"\\\" TERM; touch begun; while :; do sleep 1; done\" & while :; do sleep 1; done";
     let yaml = format!(
         "agent: {{command: [sh, -c, {}]}}\nlimits: {{wall_clock: 500ms, grace: 100ms}}\nsandbox: {{write: [HOME]}}\n",
         json!(stubborn)
@@ -375,7 +377,7 @@ fn a_run_over_its_time_is_ended_with_all_it_started() {
     let run = daemon.fire("j");
     let finished = daemon.finished(&run);
     assert_eq!(finished["outcome"], "timed_out", "{finished}");
-    assert!(home.path().join("begun").exists(), "the grandchild never ran, so this proves nothing");
+    assert!(home.path().join("work/begun").exists(), "the grandchild never ran, so this proves nothing");
     assert_eq!(processes(&[&run]), Vec::<String>::new());
     insta::assert_snapshot!(finished["error"].as_str().unwrap());
     sound(&home);
