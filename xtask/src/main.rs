@@ -16,8 +16,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   check                     format, lints, docs, licences, then everything of `test`; all that CI runs
-  test                      install what tests need where that is possible, then run every test, first those in guests
-  guest [vm|systemd]        only the tests in guests: virtual machines, a container with a booted systemd
+  test                      install what tests need where that is possible, then run every test
+  guest [vm|systemd]        the containment tests once more, in virtual machines and a container with systemd
   bench [--quick] [NAME...] print the speed table, measured, beside the limits of this disk and kernel;
                             names: limits idle-memory idle-cpu start accept request-to-agent containment
                             cron runs;

@@ -1,9 +1,9 @@
 //! Control groups of attempts that are over: nobody is left to remove them.
 
 use super::Dispatcher;
-use crate::cgroup;
 use crate::runner::handle as runner;
 use crate::store::Ready;
+use crate::{cgroup, clock};
 use bog_domain::ids::RunId;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -22,8 +22,13 @@ impl Dispatcher {
         };
         // Processes that are ended need a moment to go: nothing for the threads of the runtime.
         let ended = crate::tasks::blocking(move || groups.attempts().into_iter().filter_map(stale).collect::<Vec<_>>());
+        let mut orphans = 0;
         for (run, attempt, processes) in ended.await.unwrap_or_default() {
             tracing::warn!(run.id = %run, attempt, processes, "the control group of an attempt that is over was removed");
+            orphans += processes as u64;
+        }
+        if let Err(error) = self.store.count_orphans(orphans, clock::now()).await {
+            tracing::warn!(orphans, %error, "processes that outlived their runs cannot be counted");
         }
     }
 }

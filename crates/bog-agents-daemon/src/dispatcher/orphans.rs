@@ -1,16 +1,17 @@
-//! Orphans: processes that outlived their attempt, found by the marks that every process of a run carries, and ended.
+//! Orphans: processes that outlived their attempt, found by the marks that every process of a run carries and by its
+//! control group, and ended.
 //!
 //! A runner ends its own tree, and what it left behind when it died is ended when its attempt is judged. What is found
 //! here got away from both: it was started from outside, its run is not in the ledger any more, or it was hidden then.
 
 use super::Dispatcher;
-use crate::clock;
 use crate::runner::handle::{self as runner, Mark, Marked};
 use crate::store::StoreError;
+use crate::{cgroup, clock};
 use bog_domain::ids::RunId;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,8 @@ pub async fn orphans(dispatcher: Dispatcher, stop: CancellationToken) {
 struct Watch {
     /// Processes of attempts that are over, as the last look found them.
     seen: HashSet<Identity>,
+    /// Control groups of attempts that are over, as the last look found them.
+    groups: HashSet<PathBuf>,
     /// Processes that were ended, and are not counted yet.
     uncounted: u64,
     /// Whether it was said that some cannot be ended.
@@ -79,14 +82,24 @@ struct Watch {
 impl Dispatcher {
     /// Looks once; whether it found something new that is to be looked at again soon.
     async fn look_for_orphans(&self, watch: &mut Watch) -> Result<bool, StoreError> {
-        let instance = self.instance.clone();
-        let marked = crate::tasks::blocking(move || runner::marked_by(&instance)).await.unwrap_or_default();
+        let (instance, subtree) = (self.instance.clone(), self.cgroups.clone());
+        let list = move || (runner::marked_by(&instance), subtree.map(|groups| groups.attempts()).unwrap_or_default());
+        let (marked, groups) = crate::tasks::blocking(list).await.unwrap_or_default();
         // Asked after the processes were listed: a run that begins meanwhile has none among them.
-        let under_way = if marked.is_empty() { HashSet::new() } else { self.store.attempts_under_way().await? };
+        let nothing = marked.is_empty() && groups.is_empty();
+        let under_way = if nothing { HashSet::new() } else { self.store.attempts_under_way().await? };
         let left: Vec<Marked> = marked.into_iter().filter(|marked| is_over(marked.mark, &under_way)).collect();
         let (over, seen) = confirmed(&left, &watch.seen);
-        let is_new = seen.difference(&watch.seen).next().is_some();
-        watch.seen = seen;
+        let groups: HashSet<PathBuf> = groups
+            .into_iter()
+            .filter(|(run, attempt, _)| !under_way.contains(&(*run, *attempt)))
+            .map(|(_, _, at)| at)
+            .collect();
+        let is_new = !seen.is_subset(&watch.seen) || !groups.is_subset(&watch.groups);
+        let stale: Vec<PathBuf> = groups.intersection(&watch.groups).cloned().collect();
+        (watch.seen, watch.groups) = (seen, groups);
+        // All at once, and without a mark too; what is left then carries one.
+        end_groups(stale, watch).await;
         if over.is_empty() {
             self.cannot_end(watch, 0);
         } else {
@@ -131,6 +144,20 @@ impl Dispatcher {
             watch.uncounted = 0;
         }
         Ok(())
+    }
+}
+
+async fn end_groups(stale: Vec<PathBuf>, watch: &mut Watch) {
+    if stale.is_empty() {
+        return;
+    }
+    let end = move || stale.into_iter().map(|group| (cgroup::end(&group), group)).collect::<Vec<_>>();
+    for (ended, group) in crate::tasks::blocking(end).await.unwrap_or_default() {
+        if ended > 0 {
+            let group = group.display();
+            tracing::warn!(processes = ended, %group, "processes that outlived their run were ended with their control group");
+        }
+        watch.uncounted += ended as u64;
     }
 }
 

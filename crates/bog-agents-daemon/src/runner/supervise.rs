@@ -157,8 +157,8 @@ impl Held {
     }
 }
 
-/// Starts the agent in what its sandbox keeps apart, and within its limits. That is the last thing this process starts or opens: from the split
-/// on its children are in a process table that ends with the first of them.
+/// Starts the agent in what its sandbox keeps apart, and within its limits. That is the last thing this process starts or
+/// opens: from the split on its children are in a process table that ends with the first of them.
 fn start(spec: &AttemptSpec, dir: &Path) -> Result<(Agent, Limits), String> {
     let relay = reach::relay(&spec.sandbox)?;
     if let Some(relay) = &relay {

@@ -43,6 +43,9 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub async fn count_orphans(&self, ended: u64, now: Timestamp) -> Result<(), StoreError> {
+        if ended == 0 {
+            return Ok(());
+        }
         self.write(move |tx| add(tx, ended, now)).await
     }
 }

@@ -146,6 +146,7 @@ fn a_damaged_log_is_set_aside_with_its_file() {
 fn a_newer_schema_is_refused_and_left_alone() {
     let home = with_history();
     let newer = Connection::open(database(&home)).unwrap();
+    let known: i64 = newer.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     newer.pragma_update(None, "user_version", 999).unwrap();
     newer.close().unwrap();
     let before = fs::read(database(&home)).unwrap();
@@ -156,7 +157,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert!(!home.data().join("daemon.db.damaged-1").exists());
     // With the version that knows it, all is as it was.
     let older = Connection::open(database(&home)).unwrap();
-    older.pragma_update(None, "user_version", 1).unwrap();
+    older.pragma_update(None, "user_version", known).unwrap();
     older.close().unwrap();
     assert_eq!(home.start().list("/runs").len(), 5);
 }

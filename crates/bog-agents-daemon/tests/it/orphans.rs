@@ -2,12 +2,13 @@
 //! run that is under way, is left alone.
 
 use super::support::{Daemon, Home, eventually, violations};
+use bog_agents_daemon::cgroup;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 /// A home with a job that says its marks, and one that runs until it may go.
@@ -55,6 +56,26 @@ impl Drop for Stray {
         // Ended already in most tests.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A clock that the test sets, and goes on from there at the usual speed.
+struct Clock {
+    file: PathBuf,
+    minutes: u32,
+}
+
+impl Clock {
+    fn new(home: &Home) -> Self {
+        Self { file: home.path().join("clock"), minutes: 0 }
+    }
+
+    fn a_minute_later(&mut self) {
+        self.minutes += 1;
+        // By one rename: the daemon sees the old time or the new one.
+        let aside = self.file.with_extension("aside");
+        std::fs::write(&aside, (self.minutes * 60_000).to_string()).unwrap();
+        std::fs::rename(&aside, &self.file).unwrap();
     }
 }
 
@@ -166,19 +187,40 @@ fn runner_of(run: &str) -> Pid {
 #[test]
 fn it_is_looked_again_every_minute() {
     let home = home();
-    let clock = home.path().join("clock");
-    let daemon = home.start_with(&[("BOG_TEST_CLOCK", clock.to_str().unwrap())]).unwrap();
+    let mut clock = Clock::new(&home);
+    let daemon = home.start_with(&[("BOG_TEST_CLOCK", clock.file.to_str().unwrap())]).unwrap();
     let (instance, _) = instance(&daemon);
     let unknown = bog_agents_daemon::clock::new_id().to_string();
     let mut stray = Stray::new(&[("BOG_INSTANCE", &instance), ("BOG_RUN_ID", &unknown)]);
-    let mut minutes = 0;
     eventually("the orphan is killed", || {
         // Again and again: a look may have begun before the orphan did, and counts its minute from its end.
-        minutes += 1;
-        // By one rename: the daemon sees the old time or the new one.
-        std::fs::write(clock.with_extension("aside"), (minutes * 60_000).to_string()).unwrap();
-        std::fs::rename(clock.with_extension("aside"), &clock).unwrap();
+        clock.a_minute_later();
         stray.was_killed()
     });
     eventually("it is counted", || counted(&daemon) == 1);
+}
+
+#[test]
+fn what_took_its_marks_off_is_found_by_its_control_group() {
+    // Skipped where no part of the hierarchy is ours.
+    let Ok(place) = cgroup::find("self") else { return };
+    let home = home();
+    let mut clock = Clock::new(&home);
+    let daemon = home.start_with(&[("BOG_TEST_CLOCK", clock.file.to_str().unwrap())]).unwrap();
+    let (instance, run) = instance(&daemon);
+    let group = |instance: &str| place.base.join(format!("bog-runs-{instance}/{run}-1"));
+    let (ours, other) = (group(&instance), group("0123456789abcdef"));
+    let (mut stray, mut others) = (Stray::new(&[]), Stray::new(&[]));
+    for (group, stray) in [(&ours, &stray), (&other, &others)] {
+        cgroup::Group::make(group).unwrap();
+        std::fs::write(group.join("cgroup.procs"), stray.0.id().to_string()).unwrap();
+    }
+    eventually("the orphan is killed", || {
+        clock.a_minute_later();
+        stray.was_killed()
+    });
+    eventually("it is counted and its group removed", || counted(&daemon) == 1 && !ours.exists());
+    assert!(others.lives(), "another daemon's process was ended");
+    drop(others);
+    cgroup::end(&other);
 }

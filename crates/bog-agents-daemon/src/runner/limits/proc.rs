@@ -83,7 +83,7 @@ fn parse_stat(pid: i32, stat: &str, page: u64) -> Option<Sample> {
     })
 }
 
-/// Every process below the calling one, zombies included, each after its parent.
+/// Every process below the calling one, zombies included, each after its parent; without the child that is set apart.
 ///
 /// It follows the kernel's lists of children, so that it costs what the tree is worth and not what the machine runs.
 /// Such a list may miss an entry while others leave it: one look may, the next will not.
@@ -94,6 +94,7 @@ pub fn tree() -> Vec<Sample> {
         return tree::descendants().into_iter().filter_map(|process| sample(process.pid)).collect();
     };
     let mut known: HashSet<i32> = HashSet::from([own]);
+    known.extend(tree::apart().map(nix::unistd::Pid::as_raw));
     let mut found: Vec<Sample> = Vec::new();
     let mut next = first;
     let mut looked_at = 0;

@@ -37,7 +37,7 @@ async fn what_a_killed_runner_leaves_is_ended_by_its_group() {
     until("it is up", || attack.attempt.spec.working_dir.join("ready").exists()).await;
     let group = attack.group().expect("a group").to_owned();
     assert!(fs::read_to_string(group.join("cgroup.procs")).expect("a group").lines().count() >= 2);
-    kill(attack.attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+    kill(attack.attempt.runner_pid().await, Signal::SIGKILL).expect("killed");
     let Ended::Lost { reason, left } = ended(runner).await else { panic!("lost was expected") };
     assert!(reason.contains("processes it left behind were ended") && left > 0, "{left}: {reason}");
     assert!(!is_alive(&attack), "the orphan is gone");

@@ -127,12 +127,18 @@ impl Attempt {
         pids.filter(|pid| has(*pid, "environ", &mark) || has(*pid, "cmdline", &tag)).collect()
     }
 
-    /// The runner among them.
-    pub fn runner_pid(&self) -> Pid {
+    /// The runner among them. A process that has only just begun its program shows neither arguments nor environment.
+    pub async fn runner_pid(&self) -> Pid {
         let is_runner = |pid: &i32| {
             fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with(b"bog-agents-daemon\0runner\0")
         };
-        Pid::from_raw(self.processes().into_iter().find(is_runner).expect("a live runner"))
+        let mut found = None;
+        until("there is a live runner", || {
+            found = self.processes().into_iter().find(is_runner);
+            found.is_some()
+        })
+        .await;
+        Pid::from_raw(found.expect("a runner"))
     }
 
     pub fn lock_is_held(&self) -> bool {

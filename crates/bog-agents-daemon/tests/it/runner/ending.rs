@@ -63,7 +63,7 @@ async fn a_signal_to_the_runner_interrupts_and_a_passed_lease_too() {
     for attempt in Attempt::both(|| Attempt::shell("echo ready > ready; sleep 1000")) {
         let runner = attempt.spawn();
         until("the agent is up", || attempt.path("ready").exists()).await;
-        kill(attempt.runner_pid(), Signal::SIGTERM).expect("signalled");
+        kill(attempt.runner_pid().await, Signal::SIGTERM).expect("signalled");
         let record = outcome(ended(runner).await);
         assert_eq!(record.outcome, Outcome::Interrupted);
         assert_eq!(record.error.as_deref(), Some("the runner was ended by SIGTERM"));

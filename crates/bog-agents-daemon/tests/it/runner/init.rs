@@ -58,7 +58,7 @@ async fn the_death_of_the_runner_is_the_end_of_whatever_it_had_started() {
     let attempt = Attempt::shell(&script).confined();
     let runner = attempt.spawn();
     until("it has escaped", || attempt.path("escaped").exists()).await;
-    kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+    kill(attempt.runner_pid().await, Signal::SIGKILL).expect("killed");
     assert!(matches!(ended(runner).await, Ended::Lost { .. }));
     until("nothing of it is left", || attempt.processes().is_empty()).await;
 }

@@ -159,7 +159,7 @@ async fn the_relay_is_gone_with_its_runner() {
     let attempt = lingering();
     let runner = attempt.spawn();
     until_lingering(&attempt).await;
-    kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+    kill(attempt.runner_pid().await, Signal::SIGKILL).expect("killed");
     assert!(matches!(ended(runner).await, Ended::Lost { .. }));
     until("nothing is left", || attempt.processes().is_empty()).await;
 }
@@ -232,4 +232,16 @@ print(reach("127.0.0.1", int(sys.argv[1])))
     assert_eq!((record.outcome, record.output.as_str()), (Outcome::Succeeded, "hello\n"), "{record:?}");
     assert_eq!(record.containment.expect("a containment").network, NetworkAccess::Loopback);
     assert_eq!(attempt.processes(), Vec::<i32>::new());
+}
+
+#[tokio::test]
+async fn the_relay_counts_against_no_limit_of_the_agent() {
+    let service = serve("127.0.0.1:0", echo);
+    // As long as several looks at the tree take.
+    let script = "time.sleep(1.5); print(reach('127.0.0.1', int(sys.argv[1])))";
+    let mut attempt = agent(NetworkAccess::Loopback, script, &[service]);
+    attempt.spec.limits.pids = Some(1);
+    let record = attempt.run().await;
+    assert_eq!((record.outcome, record.limit), (Outcome::Succeeded, None), "{:?}", record.error);
+    assert_eq!(record.output, "hello\n");
 }

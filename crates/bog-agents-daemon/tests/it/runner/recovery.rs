@@ -12,7 +12,7 @@ async fn a_killed_runner_takes_its_agent_along_and_the_rest_is_swept() {
     for attempt in Attempt::both(|| Attempt::shell("setsid sh -c 'echo ready > ready; sleep 1000' & sleep 1000")) {
         let runner = attempt.spawn();
         until("the grandchild is up", || attempt.path("ready").exists()).await;
-        kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+        kill(attempt.runner_pid().await, Signal::SIGKILL).expect("killed");
         let Ended::Lost { reason, .. } = ended(runner).await else { panic!("lost was expected") };
         assert!(reason.starts_with("its runner died after it started the attempt"), "{reason}");
         assert_eq!(attempt.processes(), Vec::<i32>::new());
@@ -28,7 +28,7 @@ async fn a_runner_killed_at_any_moment_leaves_nothing() {
     for round in 0..30 {
         for attempt in Attempt::both(|| Attempt::shell("setsid sleep 1000 & sleep 1000")) {
             let runner = attempt.spawn();
-            let pid = attempt.runner_pid();
+            let pid = attempt.runner_pid().await;
             tokio::time::sleep(Duration::from_millis(round)).await;
             kill(pid, Signal::SIGKILL).expect("killed");
             let ended = ended(runner).await;
@@ -117,7 +117,7 @@ async fn an_attempt_without_a_description_is_still_judged() {
         let runner = attempt.spawn();
         until("the agent is up", || attempt.path("ready").exists()).await;
         fs::remove_file(attempt.dir.join("attempt.json")).expect("removed");
-        kill(attempt.runner_pid(), Signal::SIGKILL).expect("killed");
+        kill(attempt.runner_pid().await, Signal::SIGKILL).expect("killed");
         assert!(matches!(ended(runner).await, Ended::Lost { .. }));
         assert_eq!(attempt.processes(), Vec::<i32>::new(), "the run's id is known from the folder's name");
     }
