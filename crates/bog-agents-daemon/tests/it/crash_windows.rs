@@ -151,8 +151,10 @@ fn a_slot_is_recorded_with_its_memory_or_not_at_all() {
     let every_second = "triggers: [{type: cron, cron: '* * * * * *', overlap: queue, catch_up: {policy: all}}]";
     home.job("tick", &format!("{}\n{every_second}\n", JOB.replace("WORK", home.path().to_str().unwrap())));
     for failpoints in ["store.advance=kill@2", "store.before_commit=kill@9", "store.after_commit=kill@9"] {
-        let mut daemon = home.start_with(&[("BOG_FAILPOINTS", failpoints)]).unwrap();
-        eventually("the daemon dies at its failpoint", || daemon.has_ended());
+        // What an earlier life left to be recorded may bring it to the failpoint before it is ready.
+        if let Ok(mut daemon) = home.start_with(&[("BOG_FAILPOINTS", failpoints)]) {
+            eventually("the daemon dies at its failpoint", || daemon.has_ended());
+        }
     }
     let daemon = home.start();
     eventually("some slots have passed", || lines(&home, "ran").len() >= 4);
