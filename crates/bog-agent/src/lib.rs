@@ -6,3 +6,4 @@
 pub mod endpoints;
 pub mod presets;
 pub mod providers;
+pub mod session;

@@ -1,6 +1,11 @@
-//! What fires a job.
+//! What fires a job: one file per kind that has no slots.
 
-use super::{Defaults, env_name};
+mod file_change;
+mod git_push;
+mod github;
+mod webhook;
+
+use super::Defaults;
 use crate::error::SpecError;
 use crate::fire::TriggerKind;
 use crate::ids::{JobUid, TriggerId};
@@ -143,72 +148,10 @@ fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &Time
 /// Checks a trigger that has no slots and returns its identifying fields as text.
 fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<String, SpecError> {
     match spec {
-        TriggerSpec::FileChange(files) => {
-            if files.patterns.is_empty() {
-                return Err(SpecError::new(
-                    field("patterns"),
-                    "empty: name at least one glob, for example `src/**/*.py`",
-                ));
-            }
-            for (index, pattern) in files.patterns.iter().enumerate() {
-                let glob = pattern.strip_prefix('!').unwrap_or(pattern);
-                globset::Glob::new(glob).map_err(|error| {
-                    SpecError::new(
-                        format!("{}[{index}]", field("patterns")),
-                        format!("`{pattern}` is not a glob: {}", error.kind()),
-                    )
-                })?;
-            }
-            Ok(format!("{:?}", files.patterns))
-        }
-        TriggerSpec::Webhook(hook) => {
-            let reserved =
-                ["/webhooks/github", "/health", "/metrics", "/livez", "/readyz", "/openapi.json", "/drain", "/usage"];
-            let owned = ["/jobs", "/runs", "/fires", "/deliveries", "/admin"];
-            let path = hook.path.as_str();
-            if !path.starts_with('/') || path.len() < 2 || path.contains(['?', '#', ' ']) {
-                return Err(SpecError::new(
-                    field("path"),
-                    format!("`{path}` is not a path: for example `/hooks/incident`"),
-                ));
-            }
-            let below = |prefix: &str| path == prefix || path.starts_with(&format!("{prefix}/"));
-            if reserved.contains(&path) || owned.iter().any(|prefix| below(prefix)) {
-                return Err(SpecError::new(
-                    field("path"),
-                    format!("`{path}` belongs to the API: choose another, for example `/hooks{path}`"),
-                ));
-            }
-            let open = hook.scheme == Some(crate::spec::WebhookScheme::None);
-            if open && hook.public != Some(true) {
-                return Err(SpecError::new(
-                    field("scheme"),
-                    "`none` lets anyone fire this job: say `public: true` too, or name a `secret_env`",
-                ));
-            }
-            if !open && hook.secret_env.is_none() {
-                return Err(SpecError::new(
-                    field("secret_env"),
-                    "missing: name the environment variable that holds the secret",
-                ));
-            }
-            if let Some(name) = &hook.secret_env {
-                env_name(&field("secret_env"), name)?;
-            }
-            Ok(hook.path.clone())
-        }
-        TriggerSpec::GitPush(push) => {
-            if push.branch.is_some() && push.tag.is_some() {
-                return Err(SpecError::new(
-                    field("tag"),
-                    "a trigger watches a `branch` or a `tag`: make two triggers of it",
-                ));
-            }
-            Ok(format!("{:?}", (&push.repo, &push.branch, &push.tag)))
-        }
-        TriggerSpec::Github(github) => {
-            Ok(format!("{:?}", (&github.events, &github.repo, github.number, &github.branch, &github.actor)))
-        }
+        TriggerSpec::FileChange(files) => file_change::check(files, field),
+        TriggerSpec::Webhook(hook) => webhook::check(hook, field),
+        TriggerSpec::GitPush(push) => git_push::check(push, field),
+        TriggerSpec::Github(github) => Ok(github::identity(github)),
         TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => Ok(String::new()),
     }
 }

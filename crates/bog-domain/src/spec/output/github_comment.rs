@@ -1,0 +1,58 @@
+//! A comment on a GitHub issue or pull request, as written.
+
+use super::{DeliverWhen, DeliveryRetrySpec};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::fmt;
+use utoipa::ToSchema;
+
+/// A comment on a GitHub issue or pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GithubCommentSpec {
+    /// `owner/name`.
+    pub repo: String,
+    /// The issue's number; a template.
+    pub issue: IssueNumber,
+    /// Name of the variable that holds the token; `GITHUB_TOKEN` where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_env: Option<String>,
+    /// Which runs it is told of; `always` where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<DeliverWhen>,
+    /// What is sent; the run's output where left out. A template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Characters after which what is sent is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// How often and how long it is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<DeliveryRetrySpec>,
+}
+
+/// An issue's number, written as a number or as a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(transparent)]
+pub struct IssueNumber(pub String);
+
+impl<'de> Deserialize<'de> for IssueNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = IssueNumber;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an issue number such as `1234`, or a template such as `{{ event.number }}`")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<IssueNumber, E> {
+                Ok(IssueNumber(number.to_string()))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<IssueNumber, E> {
+                Ok(IssueNumber(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
