@@ -10,9 +10,12 @@ fn cpu_time(ms: u64) -> TreeLimits {
     TreeLimits { cpu_time_ms: Some(ms), ..TreeLimits::default() }
 }
 
+/// A busy loop in the background.
+const LOOP: &str = "( while :; do :; done ) & ";
+
 /// A busy loop on every core, and one more.
 fn busy() -> String {
-    "( while :; do :; done ) & ".repeat(cores().into()) + "while :; do :; done"
+    LOOP.repeat(cores().into()) + "while :; do :; done"
 }
 
 fn cores() -> u16 {
@@ -69,38 +72,36 @@ async fn a_flood_of_output_is_kept_small() {
 #[tokio::test]
 async fn a_rate_is_kept_over_time_and_slows_down_only() {
     for ground in Ground::all() {
-        // A quarter of every core, until each has had 400 ms: that takes 1.6 s or longer. A second is asked for, since the
-        // tree runs freely until the first look, and for its last tenth of a second.
-        let limits = TreeLimits { cpu_millis: Some(250 * u64::from(cores())), ..cpu_time(400 * u64::from(cores())) };
-        let attack = Attack::new(&ground, &busy(), limits);
-        let record = attack.run().await;
-        assert_eq!(record.limit.map(|hit| hit.limit), Some(LimitKind::CpuSeconds), "{ground:?}: {record:?}");
+        // A quarter of every core, for two seconds in which it could have them all.
+        let rate = 250 * u64::from(cores());
+        let limits = TreeLimits { cpu_millis: Some(rate), ..TreeLimits::default() };
+        let begin = format!("{LOOP} loops=\"$loops $!\"; ").repeat(cores().into());
+        let script = format!("{begin} sleep 2; kill $loops; wait; echo fine");
+        let record = Attack::new(&ground, &script, limits).run().await;
+        assert_eq!((record.outcome, record.output.as_str()), (Outcome::Succeeded, "fine\n"), "{ground:?}: {record:?}");
         let took = record.finished_at.duration_since(record.started_at).as_secs_f64();
-        // Its end is no part of it: the tree is let go to hear that it is to end, for at most the grace.
-        assert!(took - 0.2 >= 1.0, "{ground:?}: {took} s for {record:?}");
+        let share = Duration::from_millis(rate).as_secs_f64() * took;
+        // What it used since the last look is paid back later, but for the last time: a look may come late.
+        let late = 0.7 * f64::from(cores());
+        let used = record.usage.cpu_seconds.expect("a figure");
+        assert!(used <= share + late, "{ground:?}: {used} s in {took} s for {record:?}");
     }
 }
 
-/// A parent that says whenever its child is stopped, and ends with it.
-const TOLD: &str = "import os, time
-pid = os.fork()
-if pid == 0:
-    CHILD
-    os._exit(0)
-while True:
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    if os.WIFEXITED(status):
-        break
-    print('stopped', flush=True)
+/// A process that says whenever it is let go on after it was stopped. Its parent is told too, but may be too late to see
+/// it: it was stopped itself.
+const TOLD: &str = "import signal, time
+signal.signal(signal.SIGCONT, lambda *_: print('stopped', flush=True))
+WORK
 print('fine')";
 
 #[tokio::test]
 async fn only_a_tree_over_its_rate_is_touched() {
     // On the host, where it is done by signals, of which parents are told.
     let [ground, _] = Ground::all();
-    let said = async |child: &str, millis: u64| {
+    let said = async |work: &str, millis: u64| {
         let limits = TreeLimits { cpu_millis: Some(millis), ..TreeLimits::default() };
-        let script = format!("exec python3 -c \"{}\"", TOLD.replace("CHILD", child));
+        let script = format!("exec python3 -c \"{}\"", TOLD.replace("WORK", work));
         let record = Attack::new(&ground, &script, limits).run().await;
         assert_eq!((record.outcome, record.limit), (Outcome::Succeeded, None), "{record:?}");
         record.output
