@@ -84,6 +84,20 @@ fn one_daemon_holds_a_folder() {
 }
 
 #[test]
+fn a_folder_that_is_about_to_be_let_go_is_waited_for() {
+    let home = home_of(&[]);
+    let lock = std::fs::File::create(home.data().join("daemon.lock")).unwrap();
+    lock.lock().unwrap();
+    // Held, until a daemon that has found it so has been there for some time.
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| home.start());
+        eventually("a daemon looks at the folder", || home.data().join("revisions").exists());
+        drop(lock);
+        starting.join().unwrap().well();
+    });
+}
+
+#[test]
 fn addresses_that_cannot_or_should_not_be_listened_on() {
     let home = home_of(&[]);
     let remote = home.run(&["run", "--host", "0.0.0.0", "--port", "0"]);

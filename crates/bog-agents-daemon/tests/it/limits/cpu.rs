@@ -108,6 +108,7 @@ async fn only_a_tree_over_its_rate_is_touched() {
     };
     // One process at a time cannot use more than a core.
     assert_eq!(said("for _ in range(15): time.sleep(0.1)", 1_500).await, "fine\n");
-    let busy = said("while time.process_time() < 0.5: pass", 200).await;
+    // So little that it is more than that also on a machine that has much else to do.
+    let busy = said("while time.process_time() < 0.25: pass", 50).await;
     assert!(busy.starts_with("stopped\n") && busy.ends_with("fine\n"), "{busy}");
 }
