@@ -115,6 +115,10 @@ pub enum Reason {
     CatchUp,
     /// Missed: older than the catch-up window.
     OutsideWindow,
+    /// Blocked: too many runs stand between it and the outside world.
+    Depth,
+    /// Blocked: too many of the job's latest fires were caused by runs.
+    Rate,
     /// Refused: the daemon is draining.
     Draining,
     /// Refused: `max_queued` runs of the job are waiting already.
@@ -132,6 +136,8 @@ impl Reason {
             Self::MaxRuns => "max_runs",
             Self::CatchUp => "catch_up",
             Self::OutsideWindow => "outside catch-up window",
+            Self::Depth => "depth",
+            Self::Rate => "rate",
             Self::Draining => "draining",
             Self::QueueFull => "queue full",
         }

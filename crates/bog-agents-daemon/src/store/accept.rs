@@ -3,9 +3,11 @@
 use super::cancel::replace_runs_of;
 use super::rows::ms;
 use super::{Answer, Store, StoreError};
+use bog_domain::breaker::{self, Bounds};
 use bog_domain::fire::{Cause, Disposition, Reason, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use bog_domain::overlap::{Admission, AdmitPolicy, Load, Overlap, admit};
+use bog_domain::spec::LoopsSpec;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,8 @@ pub struct Arrival {
     pub dedupe_key: Option<String>,
     /// What caused it.
     pub cause: Cause,
+    /// How much may be caused by runs, where the job does not say.
+    pub bounds: Bounds,
     /// The event, as JSON text.
     pub context: String,
     /// Why the trigger keeps it out, for people: it is written down, and nothing follows.
@@ -122,7 +126,14 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
         Overlap::Queue | Overlap::Skip | Overlap::Replace | Overlap::Parallel => None,
     };
     let load = Load { coalesce_target: waiting.is_some(), ..target.load };
-    let receipt = match admit(&target.policy, &load) {
+    let admission = admit(&target.policy, &load);
+    if matches!(admission, Admission::Run | Admission::RunAndCancelRunning | Admission::Coalesce)
+        && let Some(reason) = blocked(tx, &arrival, now)?
+    {
+        let verdict = (Disposition::Blocked, Some(reason.as_str()), None);
+        return answered(tx, record(tx, &arrival, &target, verdict, now)?, arrival.answer, now);
+    }
+    let receipt = match admission {
         Admission::Run => run(tx, &arrival, &target, now)?,
         Admission::RunAndCancelRunning => {
             replace_runs_of(tx, arrival.job, now)?;
@@ -202,6 +213,23 @@ fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreErr
     };
     let params = params![arrival.job.to_string(), arrival.trigger.as_str(), manual];
     Ok(tx.prepare_cached(sql)?.query_row(params, read).optional()?)
+}
+
+/// Whether a loop breaker holds it, and which.
+fn blocked(tx: &Connection, arrival: &Arrival, now: Timestamp) -> Result<Option<Reason>, StoreError> {
+    if arrival.cause.depth == 0 {
+        return Ok(None);
+    }
+    let uid = arrival.job.to_string();
+    let sql = "SELECT spec ->> '$.loops' FROM jobs WHERE uid = ?1";
+    let written: Option<String> = tx.prepare_cached(sql)?.query_row([&uid], |row| row.get(0))?;
+    let written: LoopsSpec = written.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default();
+    let bounds = written.bounds(&arrival.bounds);
+    breaker::blocked(&bounds, arrival.cause, || {
+        let sql = "SELECT count(*) FROM fires WHERE job_uid = ?1 AND depth > 0 AND seen_at > ?2 AND run_id IS NOT NULL";
+        let since = now.saturating_sub(bounds.window).unwrap_or(Timestamp::MIN);
+        Ok(tx.prepare_cached(sql)?.query_row(params![uid, ms(since)], |row| row.get(0))?)
+    })
 }
 
 /// The run that fires can still be merged into: one that waits and has never been claimed.

@@ -14,6 +14,7 @@ mod disk_full;
 mod grants;
 mod jobs;
 mod limits;
+mod loops;
 mod orphans;
 mod relay;
 mod runner;

@@ -4,6 +4,7 @@
 mod agent;
 mod limits;
 pub mod locate;
+mod loops;
 mod output;
 mod sandbox;
 mod secrets;
@@ -12,6 +13,7 @@ pub mod yaml;
 
 pub use agent::{AgentSpec, OnInterruptSpec, RetrySpec};
 pub use limits::{Features, LimitsSpec};
+pub use loops::LoopsSpec;
 pub use output::{
     DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec,
     SlackSpec, StdoutSpec, WebhookOutputSpec,
@@ -82,6 +84,9 @@ pub struct JobSpec {
     /// What a run may touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<SandboxSpec>,
+    /// How much its runs may be caused by runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loops: Option<LoopsSpec>,
     /// How far those are trusted who can cause its events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustSpec>,

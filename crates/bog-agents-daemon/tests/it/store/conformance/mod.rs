@@ -7,6 +7,7 @@ mod deliver;
 mod finish;
 mod grants;
 mod lists;
+mod loops;
 mod orphans;
 mod prune;
 mod save;
