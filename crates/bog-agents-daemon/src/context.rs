@@ -20,6 +20,10 @@ pub async fn of_run(store: &Store, run: &RunRow, job: &Job, attempt: u32) -> Res
     let mut event = events.last().cloned().unwrap_or_else(|| json!({}));
     event["events"] = events.into();
     event["event_count"] = run.fires.into();
+    event["gate"] = match &job.gate {
+        Some(_) => store.gate_of(run.id).await?.unwrap_or_default().into(),
+        None => "".into(),
+    };
     Ok(json!({
         "event": event,
         "job": {

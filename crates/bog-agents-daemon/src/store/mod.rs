@@ -12,6 +12,7 @@ mod deliver;
 mod epoch;
 mod error;
 mod finish;
+mod gate;
 mod grants;
 mod incidents;
 mod integrity;

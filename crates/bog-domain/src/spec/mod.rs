@@ -2,6 +2,7 @@
 //! out; nothing here is checked beyond its type. [`crate::job::Job`] is the checked form.
 
 mod agent;
+mod gate;
 mod limits;
 pub mod locate;
 mod loops;
@@ -12,6 +13,7 @@ mod trigger;
 pub mod yaml;
 
 pub use agent::{AgentSpec, OnInterruptSpec, RetrySpec};
+pub use gate::GateSpec;
 pub use limits::{Features, LimitsSpec};
 pub use loops::LoopsSpec;
 pub use output::{
@@ -84,6 +86,9 @@ pub struct JobSpec {
     /// What a run may touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<SandboxSpec>,
+    /// A cheap check before any agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<GateSpec>,
     /// How much its runs may be caused by runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loops: Option<LoopsSpec>,

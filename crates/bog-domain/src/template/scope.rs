@@ -11,8 +11,8 @@ const RUN: &[&str] = &["attempt", "id"];
 /// The fields of `run` in an output.
 const ENDED_RUN: &[&str] = &["attempt", "error", "id", "outcome", "output"];
 /// The fields of `event` whatever fired; `events` holds all of them where several were coalesced, and `payload` is
-/// null unless what fired, a person included, brought one.
-const EVENT: &[&str] = &["events", "fired_at", "kind", "payload", "tier"];
+/// null unless what fired, a person included, brought one; `gate` is what the job's gate said, empty where it has none.
+const EVENT: &[&str] = &["events", "fired_at", "gate", "kind", "payload", "tier"];
 /// Functions every template has.
 const FUNCTIONS: &[&str] = &["dict", "namespace", "range"];
 

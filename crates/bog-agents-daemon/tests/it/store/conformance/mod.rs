@@ -5,6 +5,7 @@ mod cancel;
 mod claim;
 mod deliver;
 mod finish;
+mod gate;
 mod grants;
 mod lists;
 mod loops;
