@@ -210,7 +210,7 @@ async fn lists(store: &Store) {
         store.fire(fire.id).await.unwrap();
         store.tier_of(fire.run_id.unwrap_or(RunId::new(id()))).await.unwrap();
         store.cause_by(fire.run_id.unwrap_or(RunId::new(id()))).await.unwrap();
-        store.fires_of(fire.run_id.unwrap_or(RunId::new(id())), 10).await.unwrap();
+        store.fires_of(fire.run_id.unwrap_or(RunId::new(id())), 10, usize::MAX).await.unwrap();
     }
 }
 

@@ -17,6 +17,7 @@ mod jobs;
 mod limits;
 mod loops;
 mod orphans;
+mod overlap;
 mod relay;
 mod runner;
 #[cfg(target_os = "linux")]
