@@ -9,17 +9,24 @@ use serde_json::{Map, Value, json};
 /// Events of a coalesced run that its templates see: the newest ones.
 pub const MAX_EVENTS: u32 = 100;
 
+/// Bytes that these events have together, as JSON; the newest is there whatever it has.
+pub const MAX_EVENT_BYTES: usize = 1 << 20;
+
 /// What is known before the run has ended.
 ///
 /// # Errors
 /// When the ledger cannot be read.
 pub async fn of_run(store: &Store, run: &RunRow, job: &Job, attempt: u32) -> Result<Value, StoreError> {
-    let fires = store.fires_of(run.id, MAX_EVENTS).await?;
+    let fires = store.fires_of(run.id, MAX_EVENTS, MAX_EVENT_BYTES).await?;
     let last = store.last_run(run.job_uid, run.seq).await?;
     let events: Vec<Value> = fires.iter().map(event).collect();
     let mut event = events.last().cloned().unwrap_or_else(|| json!({}));
     event["events"] = events.into();
     event["event_count"] = run.fires.into();
+    event["gate"] = match &job.gate {
+        Some(_) => store.gate_of(run.id).await?.unwrap_or_default().into(),
+        None => "".into(),
+    };
     Ok(json!({
         "event": event,
         "job": {

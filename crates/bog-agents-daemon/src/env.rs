@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Where the data folder is, for tests, containers and several daemons side by side.
 pub const DATA_DIR: &str = "BOG_DAEMON_DATA_DIR";
 
+/// The cause of whatever a run causes, as its agent finds it: the value of `bog_domain::cause::HEADER`.
+pub const CAUSE: &str = "BOG_CAUSE";
+
 /// `NAME_FILE` names the file that holds the secret `NAME`.
 pub const FILE_SUFFIX: &str = "_FILE";
 

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::wakes::Wakes;
+use bog_domain::breaker::Bounds;
 use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ pub struct Inbox {
     store: Store,
     wakes: Arc<Wakes>,
     metrics: Metrics,
+    bounds: Bounds,
 }
 
 /// A fire by hand.
@@ -36,7 +38,13 @@ impl Inbox {
     /// An inbox over a store.
     #[must_use]
     pub fn new(store: Store, wakes: Arc<Wakes>, metrics: Metrics) -> Self {
-        Self { store, wakes, metrics }
+        Self { store, wakes, metrics, bounds: Bounds::default() }
+    }
+
+    /// Lets runs cause so much where a job does not say.
+    #[must_use]
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// Takes a fire by hand.
@@ -84,7 +92,9 @@ impl Inbox {
             due_at,
             dedupe_key: None,
             cause: Cause::default(),
+            bounds: self.bounds,
             context: context.to_string(),
+            filtered: None,
             draining: self.is_draining(),
             answer: None,
         }
@@ -114,6 +124,10 @@ impl Inbox {
     fn noticed(&self, accepted: &Accepted) {
         match accepted {
             Accepted::Recorded(receipt) => {
+                if receipt.disposition == Disposition::Blocked {
+                    let reason = receipt.reason.as_deref().unwrap_or_default();
+                    tracing::warn!(fire.id = %receipt.fire_id, reason, "a loop breaker holds a fire that a run caused");
+                }
                 self.metrics.fires(receipt.disposition, 1);
                 self.wakes.dispatcher.notify_one();
             }

@@ -103,6 +103,8 @@ impl Disposition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// Filtered: what changed was written by the job's own run.
+    OwnWrites,
     /// Skipped: the job was already running or waiting.
     Overlap,
     /// Skipped: the job is disabled.
@@ -113,6 +115,10 @@ pub enum Reason {
     CatchUp,
     /// Missed: older than the catch-up window.
     OutsideWindow,
+    /// Blocked: too many runs stand between it and the outside world.
+    Depth,
+    /// Blocked: too many of the job's latest fires were caused by runs.
+    Rate,
     /// Refused: the daemon is draining.
     Draining,
     /// Refused: `max_queued` runs of the job are waiting already.
@@ -124,11 +130,14 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::OwnWrites => "own_writes",
             Self::Overlap => "overlap",
             Self::Disabled => "disabled",
             Self::MaxRuns => "max_runs",
             Self::CatchUp => "catch_up",
             Self::OutsideWindow => "outside catch-up window",
+            Self::Depth => "depth",
+            Self::Rate => "rate",
             Self::Draining => "draining",
             Self::QueueFull => "queue full",
         }

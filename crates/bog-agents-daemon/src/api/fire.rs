@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bog_domain::cause;
 use bog_domain::fire::{Cause, Disposition, Reason};
 use serde_json::Value;
 use std::sync::Arc;
@@ -33,7 +34,13 @@ pub(super) async fn run(
     }
     let FireByHand { payload } = body.shape()?;
     let job = jobs::uid(&app, &id).await?;
-    accepted(&app.inbox.fire_by_hand(ByHand { job, payload, cause: Cause::default(), answer }).await?, &id)
+    accepted(&app.inbox.fire_by_hand(ByHand { job, payload, cause: cause_in(&headers), answer }).await?, &id)
+}
+
+/// The cause that a request says it has: an agent's own calls carry it.
+fn cause_in(headers: &HeaderMap) -> Cause {
+    let value = headers.get(cause::HEADER).and_then(|value| value.to_str().ok());
+    value.and_then(Cause::from_header).unwrap_or_default()
 }
 
 /// Runs a job again for what fired this run: a new fire with its payload, caused by the first.

@@ -5,6 +5,7 @@ use super::params::Given;
 use super::problem::ApiError;
 use super::wire::{Health, Problem};
 use crate::clock;
+use crate::store::Incident;
 use crate::telemetry::lag;
 use axum::Json;
 use axum::extract::State;
@@ -30,6 +31,7 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
     if lag > TOO_LATE {
         problems.push(format!("a slot is overdue by {} s: the scheduler does not keep up", lag.as_secs()));
     }
+    problems.extend(app.store.incidents(clock::now()).await.unwrap_or_default().iter().map(in_a_loop));
     let status = match (app.inbox.is_draining(), problems.is_empty()) {
         (true, _) => "draining",
         (false, false) => "degraded",
@@ -51,6 +53,14 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
         orphans_ended: counts.orphans.ended,
         last_orphan_at: counts.orphans.last_at,
     }))
+}
+
+fn in_a_loop(incident: &Incident) -> String {
+    let Incident { job, blocked, last_at, reason } = incident;
+    format!(
+        "job `{job}` is in a loop: {blocked} of its fires were blocked ({reason}), the last at {last_at}; see \
+         `bog-agents-daemon fires list --job {job} --disposition blocked`, then change the job or its `loops`"
+    )
 }
 
 /// Whether the process answers.

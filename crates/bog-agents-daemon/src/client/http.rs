@@ -2,6 +2,8 @@
 
 use super::{Address, ClientError, address};
 use crate::api::wire::{List, Problem};
+use crate::env;
+use bog_domain::cause;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::ExposeSecret;
@@ -39,6 +41,10 @@ impl Client {
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
         headers.insert("x-bog-client", HeaderValue::from_static("cli"));
+        // Called from within a run: what is asked for is that run's doing.
+        if let Some(value) = env::var(env::CAUSE).and_then(|cause| HeaderValue::from_str(&cause).ok()) {
+            headers.insert(cause::HEADER, value);
+        }
         let http = reqwest::Client::builder()
             .default_headers(headers)
             .connect_timeout(CONNECT_TIMEOUT)

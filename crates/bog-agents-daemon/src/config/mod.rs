@@ -5,6 +5,7 @@ mod granted;
 pub use granted::SandboxSettings;
 
 use bog_domain::job::{Ceilings, Defaults, Limits};
+use bog_domain::spec::LoopsSpec;
 use bog_domain::units::Span;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
+    /// How much may be caused by runs where a job does not say.
+    pub loops: LoopsSpec,
 }
 
 impl Default for Config {
@@ -64,6 +67,7 @@ impl Default for Config {
             limits: Limits::default(),
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
+            loops: LoopsSpec::default(),
         }
     }
 }

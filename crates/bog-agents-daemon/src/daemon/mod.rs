@@ -24,6 +24,7 @@ use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
 use crate::wakes::Wakes;
 use bog_agent::providers::Provider;
+use bog_domain::breaker::Bounds;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -143,7 +144,8 @@ async fn build(
     let boot = clock::boot_id();
     let epoch = store.begin_epoch(boot.clone()).await?;
     let wakes = Arc::new(Wakes::default());
-    let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let inbox =
+        Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone()).bounded(config.loops.bounds(&Bounds::default()));
     let token = token(folder)?;
     let defaults = config.defaults(&folder.path);
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);

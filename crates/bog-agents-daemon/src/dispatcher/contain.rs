@@ -42,6 +42,7 @@ impl Dispatcher {
         // Without any of the job's secrets: one that is not granted is not passed because `env` names it too.
         let mut env = env::for_agent(&job.env, &job.secrets);
         env.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.expose_secret().into())));
+        env.push((env::CAUSE.into(), self.store.cause_by(run).await?.to_header().into()));
         let masked = self.masked(job, &grant);
         let folders = self.folders.get(&self.store, &self.jobs).await?;
         let (run_dir, attempt_dir) = (self.run_dir(run), self.attempt_dir(run, attempt));

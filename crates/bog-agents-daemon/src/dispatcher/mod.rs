@@ -6,6 +6,7 @@
 mod attempt;
 mod contain;
 mod folders;
+mod gate;
 mod groups;
 mod orphans;
 mod prepare;

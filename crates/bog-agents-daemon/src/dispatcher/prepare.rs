@@ -6,7 +6,7 @@ use super::contain::{Held, tree_limits};
 use crate::runner::handle as runner;
 use crate::store::{Ready, StoreError};
 use crate::{context, env};
-use bog_domain::job::{Agent, Job};
+use bog_domain::job::{Agent, GATE_OUTPUT, Job};
 use bog_domain::run::Outcome;
 use serde_json::Value;
 use std::ffi::OsString;
@@ -22,6 +22,21 @@ pub(super) enum Prepared {
     Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)> },
     /// It cannot be started, and trying again at once would not help: the run's record says why.
     Impossible { outcome: Outcome, error: String },
+}
+
+/// A command to be run for a job: its agent, or its gate.
+struct Work {
+    command: Vec<String>,
+    stdin: Option<String>,
+    limit: std::time::Duration,
+    output_bytes: u64,
+}
+
+impl Work {
+    /// Without anything to read, within the job's own limits.
+    fn of(job: &Job, command: Vec<String>) -> Self {
+        Self { command, stdin: None, limit: job.limits.wall_clock, output_bytes: job.limits.output_bytes }
+    }
 }
 
 /// Why an attempt could not be prepared for now.
@@ -52,6 +67,11 @@ impl Dispatcher {
 
     pub(super) async fn prepare(&self, ready: &Ready, job: &Job) -> Result<Prepared, NotNow> {
         let attempt = ready.run.attempt + 1;
+        if let Some(gate) = self.gate_before(ready, Some(job)).await {
+            let work = Work { limit: gate.timeout, output_bytes: GATE_OUTPUT, ..Work::of(job, gate.command.clone()) };
+            let context = context::of_run(&self.store, &ready.run, job, attempt).await?;
+            return self.prepare_command(ready, job, work, &context).await;
+        }
         let Agent::Command(argv) = &job.agent else {
             let error = format!(
                 "agent `{}` is not served by this version, which runs command agents: give the job \
@@ -65,11 +85,22 @@ impl Dispatcher {
             Ok(prompt) => prompt,
             Err(error) => return Ok(impossible(Outcome::Failed, format!("`prompt`: {error}"))),
         };
+        let (command, stdin) = with_prompt(argv, prompt);
+        self.prepare_command(ready, job, Work { stdin, ..Work::of(job, command) }, &context).await
+    }
+
+    async fn prepare_command(
+        &self,
+        ready: &Ready,
+        job: &Job,
+        Work { command, stdin, limit, output_bytes }: Work,
+        context: &Value,
+    ) -> Result<Prepared, NotNow> {
+        let attempt = ready.run.attempt + 1;
         let working_dir = match self.working_dir(ready, job)? {
             Ok(dir) => dir,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
-        let (command, stdin) = with_prompt(argv, prompt);
         let program = command.first().cloned().unwrap_or_default();
         let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), program).await?;
         let Held { env, masked, policy } = match held {
@@ -85,9 +116,9 @@ impl Dispatcher {
             command,
             stdin,
             working_dir,
-            wall_clock_ms: millis(job.limits.wall_clock),
+            wall_clock_ms: millis(limit),
             grace_ms: millis(job.limits.grace),
-            output_bytes: job.limits.output_bytes,
+            output_bytes,
             mask_env: masked,
             socket: runner::socket_path(ready.run.id, attempt)?,
             lease_until: None,

@@ -1,12 +1,12 @@
 //! Recording how an attempt ended. It is tried until it is on disk: the outcome is safe in the attempt's folder
 //! meanwhile, and the slot stays taken, so that a full disk cannot make the daemon run ahead of its ledger.
 
-use super::{Dispatcher, RETRY};
+use super::{Dispatcher, RETRY, gate};
 use crate::clock;
 use crate::runner::handle::OutcomeRecord;
 use crate::store::{AttemptEnd, Claim, Ended, NewDelivery, Ready};
 use bog_domain::ids::DeliveryId;
-use bog_domain::job::Job;
+use bog_domain::job::{GateVerdict, Job};
 use bog_domain::run::{AfterAttempt, Outcome, after_attempt};
 use bog_domain::spec::JobSpec;
 
@@ -31,6 +31,11 @@ impl End {
 impl Dispatcher {
     /// Records the end of an attempt and what follows from it.
     pub(super) async fn settle(&self, claim: Claim, ready: &Ready, job: Option<&Job>, end: End) {
+        let gating = self.gate_before(ready, job).await.is_some();
+        let gate = gate::verdict(&end);
+        if gating && gate == GateVerdict::Again {
+            return self.give_back(claim).await;
+        }
         let end = match end {
             End::NeverBegan => return self.give_back(claim).await,
             End::Recorded(record) => self.end_of(claim, ready, job, *record),
@@ -40,6 +45,7 @@ impl Dispatcher {
             }
             End::Without { outcome, error } => self.end_of(claim, ready, job, unrecorded(outcome, error)),
         };
+        let end = if gating { gate::follows(gate, end) } else { end };
         let (outcome, finished) = (end.outcome, matches!(end.then, Ended::Finished(_)));
         loop {
             match self.store.finish(end.clone()).await {
@@ -60,6 +66,9 @@ impl Dispatcher {
             }
         }
         tracing::info!(run.id = %claim.run, job.id = %ready.run.job_id, attempt = claim.attempt, outcome = %outcome, "ended");
+        if matches!(end.then, Ended::GateClosed { .. }) {
+            self.forget_folder(claim.run).await;
+        }
         if finished {
             self.metrics.run_finished(outcome);
             self.wakes.outbox.notify_one();

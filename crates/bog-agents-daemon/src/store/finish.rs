@@ -43,6 +43,16 @@ pub struct AttemptEnd {
 pub enum Ended {
     /// The run is over; these are its deliveries.
     Finished(Vec<NewDelivery>),
+    /// It was the attempt of its run's gate, which is open: the run waits for its agent, and templates see what it said.
+    GateOpen {
+        /// What it said.
+        said: String,
+    },
+    /// It was the attempt of its run's gate, which is closed: there is no run any more, and its fires were skipped.
+    GateClosed {
+        /// Why.
+        reason: String,
+    },
     /// The run waits for its next attempt; if it was asked to end, it is over instead.
     Retry {
         /// Not before.
@@ -108,9 +118,36 @@ impl Store {
 }
 
 fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
+    match &end.then {
+        Ended::GateOpen { said } => return super::gate::open(tx, end, said),
+        Ended::GateClosed { reason } => return super::gate::close(tx, end, reason),
+        Ended::Finished(_) | Ended::Retry { .. } => {}
+    }
     if !end_attempt(tx, end)? {
         return Ok(false);
     }
+    end_of_attempt(tx, end)?;
+    let id = end.claim.run.to_string();
+    // An earlier attempt may have said more.
+    tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
+    if end.output.len() > OUTPUT_HEAD {
+        tx.prepare_cached("INSERT INTO run_outputs (run_id, output) VALUES (?1, ?2)")?
+            .execute(params![id, end.output])?;
+    }
+    match &end.then {
+        Ended::Finished(deliveries) => {
+            for delivery in deliveries {
+                insert_delivery(tx, end, delivery)?;
+            }
+        }
+        Ended::Retry { .. } => super::cancel::cancel_if_asked(tx, end.claim.run, end.finished_at)?,
+        Ended::GateOpen { .. } | Ended::GateClosed { .. } => {}
+    }
+    Ok(true)
+}
+
+/// The attempt's own row, and what it left behind.
+pub(super) fn end_of_attempt(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
     let id = end.claim.run.to_string();
     let sql = "UPDATE attempts SET finished_at = ?3, outcome = ?4, exit_code = ?5, error = ?6, containment = ?7, \
                                    limit_hit = ?8 \
@@ -125,26 +162,12 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         end.containment.as_ref().map(serde_json::to_string).transpose()?,
         limit_hit(end)?,
     ])?;
-    super::orphans::add(tx, end.left_behind, end.finished_at)?;
-    // An earlier attempt may have said more.
-    tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
-    if end.output.len() > OUTPUT_HEAD {
-        tx.prepare_cached("INSERT INTO run_outputs (run_id, output) VALUES (?1, ?2)")?
-            .execute(params![id, end.output])?;
-    }
-    match &end.then {
-        Ended::Finished(deliveries) => {
-            for delivery in deliveries {
-                insert_delivery(tx, end, delivery)?;
-            }
-        }
-        Ended::Retry { .. } => super::cancel::cancel_if_asked(tx, end.claim.run, end.finished_at)?,
-    }
-    Ok(true)
+    super::orphans::add(tx, end.left_behind, end.finished_at)
 }
 
 fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     let (state, not_before, finished_at, outcome) = match end.then {
+        Ended::GateOpen { .. } | Ended::GateClosed { .. } => return Ok(false),
         Ended::Finished(_) => ("finished", None, Some(ms(end.finished_at)), Some(end.outcome.as_str())),
         Ended::Retry { not_before } => ("queued", Some(ms(not_before)), None, None),
     };

@@ -1,9 +1,10 @@
 //! What a run's grant depends on besides its job: the tier of what fired it, and where other jobs work.
 
-use super::rows::optional_word;
+use super::rows::{optional_word, parsed};
 use super::{Store, StoreError};
-use bog_domain::fire::{Tier, TriggerKind};
+use bog_domain::fire::{Cause, Tier, TriggerKind};
 use bog_domain::ids::RunId;
+use rusqlite::{OptionalExtension, Row};
 
 impl Store {
     /// How far the content of a run's events is trusted: no further than that of the least trusted event that was merged
@@ -23,6 +24,20 @@ impl Store {
             let kinds = kinds.collect::<Result<Vec<_>, _>>()?;
             let trusted = |kind: &Option<TriggerKind>| kind.is_some_and(|kind| kind.tier() == Tier::Operator);
             Ok(if !kinds.is_empty() && kinds.iter().all(trusted) { Tier::Operator } else { Tier::Event })
+        })
+        .await
+    }
+
+    /// The cause of whatever a run causes: its own fire, as deep as the deepest of those that were merged into it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn cause_by(&self, run: RunId) -> Result<Cause, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT r.fire_id, coalesce(max(f.depth), 0) FROM runs r LEFT JOIN fires f ON f.run_id = r.id \
+                       WHERE r.id = ?1 GROUP BY r.id";
+            let read = |row: &Row<'_>| Ok(Cause::of_run(parsed(row, 0)?, row.get(1)?));
+            Ok(tx.prepare_cached(sql)?.query_row([run.to_string()], read).optional()?.unwrap_or_default())
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! What comes from outside is masked on its way into the database: what agents said, what went wrong, what events held.
 //! Jobs are written as they are: they hold names, and their files are the source.
 
-use super::{Arrival, AttemptEnd, Store, StoreError};
+use super::{Arrival, AttemptEnd, Ended, Store, StoreError};
 use bog_domain::delivery::AfterDelivery;
 
 impl Store {
@@ -25,11 +25,17 @@ impl Store {
     }
 
     pub(super) fn masked_end(&self, end: AttemptEnd) -> AttemptEnd {
-        AttemptEnd { error: end.error.map(|error| self.masked(error)), output: self.masked(end.output), ..end }
+        let then = match end.then {
+            Ended::GateOpen { said } => Ended::GateOpen { said: self.masked(said) },
+            Ended::GateClosed { reason } => Ended::GateClosed { reason: self.masked(reason) },
+            same @ (Ended::Finished(_) | Ended::Retry { .. }) => same,
+        };
+        AttemptEnd { error: end.error.map(|error| self.masked(error)), output: self.masked(end.output), then, ..end }
     }
 
     pub(super) fn masked_arrival(&self, arrival: Arrival) -> Arrival {
-        Arrival { context: self.secrets.masked_json(arrival.context), ..arrival }
+        let filtered = arrival.filtered.map(|reason| self.masked(reason));
+        Arrival { context: self.secrets.masked_json(arrival.context), filtered, ..arrival }
     }
 
     pub(super) fn masked_after(&self, after: AfterDelivery) -> AfterDelivery {

@@ -5,6 +5,7 @@ use super::{
     Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, NewDelivery, NewTrigger, RunFilter, SaveJob,
     Store,
 };
+use bog_domain::breaker::Bounds;
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::fire::{Cause, Reason, TriggerKind};
 use bog_domain::ids::{DeliveryId, FireId, JobUid, RunId, TriggerId};
@@ -84,7 +85,9 @@ fn slot(job: JobUid, due: i64) -> Arrival {
         due_at: at(due),
         dedupe_key: Some(due.to_string()),
         cause: Cause::default(),
+        bounds: Bounds::default(),
         context: "{}".to_owned(),
+        filtered: None,
         draining: false,
         answer: Some(super::Answer {
             scope: "run".to_owned(),
@@ -195,6 +198,7 @@ async fn lists(store: &Store) {
     store.due_triggers(at(10), 10).await.unwrap();
     store.next_slot().await.unwrap();
     store.working_dirs().await.unwrap();
+    store.incidents(at(9)).await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {
         for job in [None, job()] {
             store.runs(RunFilter { job, state, ..RunFilter::default() }, None, 10).await.unwrap();
@@ -205,7 +209,8 @@ async fn lists(store: &Store) {
         let fire = &page.items[0];
         store.fire(fire.id).await.unwrap();
         store.tier_of(fire.run_id.unwrap_or(RunId::new(id()))).await.unwrap();
-        store.fires_of(fire.run_id.unwrap_or(RunId::new(id())), 10).await.unwrap();
+        store.cause_by(fire.run_id.unwrap_or(RunId::new(id()))).await.unwrap();
+        store.fires_of(fire.run_id.unwrap_or(RunId::new(id())), 10, usize::MAX).await.unwrap();
     }
 }
 

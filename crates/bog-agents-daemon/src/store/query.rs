@@ -169,16 +169,25 @@ impl Store {
         .await
     }
 
-    /// The fires that a run has or that were merged into it, oldest first; the newest `limit` of them.
+    /// The fires that a run has or that were merged into it, oldest first: the newest `limit` of them, and of those no more
+    /// than have `bytes` of context together, the newest whatever it has.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn fires_of(&self, run: RunId, limit: u32) -> Result<Vec<FireRow>, StoreError> {
+    pub async fn fires_of(&self, run: RunId, limit: u32, bytes: usize) -> Result<Vec<FireRow>, StoreError> {
         self.read(move |tx| {
             let sql = format!("SELECT {FIRE_COLUMNS} FROM fires WHERE run_id = ?1 ORDER BY seq DESC LIMIT ?2");
             let mut statement = tx.prepare_cached(&sql)?;
             let rows = statement.query_map(params![run.to_string(), limit], FireRow::read)?;
-            let mut fires = rows.collect::<Result<Vec<_>, _>>()?;
+            let (mut fires, mut held) = (Vec::new(), 0);
+            for fire in rows {
+                let fire = fire?;
+                held += fire.context.len();
+                if held > bytes && !fires.is_empty() {
+                    break;
+                }
+                fires.push(fire);
+            }
             fires.reverse();
             Ok(fires)
         })

@@ -11,10 +11,13 @@ mod contained;
 mod crash_windows;
 mod database;
 mod disk_full;
+mod gate;
 mod grants;
 mod jobs;
 mod limits;
+mod loops;
 mod orphans;
+mod overlap;
 mod relay;
 mod runner;
 #[cfg(target_os = "linux")]

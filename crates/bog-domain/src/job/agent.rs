@@ -86,7 +86,7 @@ impl Agent {
     }
 }
 
-fn program(field: &str, argv: &[String]) -> Result<Vec<String>, SpecError> {
+pub(super) fn program(field: &str, argv: &[String]) -> Result<Vec<String>, SpecError> {
     match argv.first() {
         Some(program) if !program.trim().is_empty() => {}
         Some(_) | None => {

@@ -1,12 +1,14 @@
 //! A valid job. [`JobSpec`] becomes [`Job`] here and nowhere else; nothing downstream checks again.
 
 mod agent;
+mod gate;
 mod grant;
 mod limits;
 mod output;
 mod trigger;
 
 pub use agent::Agent;
+pub use gate::{GATE_OUTPUT, Gate, GateVerdict, gate_verdict};
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
 pub use output::Output;
@@ -60,6 +62,8 @@ pub struct Job {
     pub agent: Agent,
     /// The built-in agent's model.
     pub model: Option<String>,
+    /// A cheap check before the agent.
+    pub gate: Option<Gate>,
     /// Where the agent works, as written: `~` not yet expanded.
     pub working_dir: Option<String>,
     /// What fires it, besides a person.
@@ -124,6 +128,7 @@ impl Job {
             name: spec.name.clone().unwrap_or_else(|| id.to_string()),
             prompt,
             model: spec.model.clone(),
+            gate: Gate::parse(spec)?,
             working_dir: working_dir(spec)?,
             outputs,
             max_parallel: max_parallel(spec, manual_overlap, &triggers)?,

@@ -2,8 +2,10 @@
 //! out; nothing here is checked beyond its type. [`crate::job::Job`] is the checked form.
 
 mod agent;
+mod gate;
 mod limits;
 pub mod locate;
+mod loops;
 mod output;
 mod sandbox;
 mod secrets;
@@ -11,7 +13,9 @@ mod trigger;
 pub mod yaml;
 
 pub use agent::{AgentSpec, OnInterruptSpec, RetrySpec};
+pub use gate::GateSpec;
 pub use limits::{Features, LimitsSpec};
+pub use loops::LoopsSpec;
 pub use output::{
     DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec,
     SlackSpec, StdoutSpec, WebhookOutputSpec,
@@ -82,6 +86,12 @@ pub struct JobSpec {
     /// What a run may touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<SandboxSpec>,
+    /// A cheap check before any agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<GateSpec>,
+    /// How much its runs may be caused by runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loops: Option<LoopsSpec>,
     /// How far those are trusted who can cause its events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustSpec>,

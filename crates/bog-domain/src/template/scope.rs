@@ -10,9 +10,10 @@ const JOB: &[&str] = &["id", "name", "working_dir"];
 const RUN: &[&str] = &["attempt", "id"];
 /// The fields of `run` in an output.
 const ENDED_RUN: &[&str] = &["attempt", "error", "id", "outcome", "output"];
-/// The fields of `event` whatever fired; `events` holds all of them where several were coalesced, and `payload` is
-/// null unless what fired, a person included, brought one.
-const EVENT: &[&str] = &["events", "fired_at", "kind", "payload", "tier"];
+/// The fields of `event` whatever fired; `events` holds the newest where several were
+/// coalesced, `event_count` says how many there were, and `payload` is
+/// null unless what fired, a person included, brought one; `gate` is what the job's gate said, empty where it has none.
+const EVENT: &[&str] = &["event_count", "events", "fired_at", "gate", "kind", "payload", "tier"];
 /// Functions every template has.
 const FUNCTIONS: &[&str] = &["dict", "namespace", "range"];
 

@@ -5,8 +5,12 @@ use super::super::exit::Exit;
 use super::super::out::{Ink, note};
 use super::events::Lines;
 use crate::api::wire::{Fired, Run};
-use crate::client::{Client, RunEvents, RunUpdate};
+use crate::client::{Client, FireQuery, RunEvents, RunUpdate};
+use bog_domain::fire::Disposition;
 use bog_domain::run::{Outcome, RunState};
+
+/// Skipped fires among which one is looked for.
+const LOOK_BACK: usize = 1000;
 
 /// How a fire is followed.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +42,14 @@ pub async fn fired(fired: &Fired, daemon: &Client, how: How, context: &Context) 
     }
     let events = daemon.run_events(run_id.parse()?);
     let run = if how.json {
-        to_the_end(events, |_| Ok(())).await?
+        to_the_end(events, |_| Ok(())).await
     } else {
         note(&format!("run {run_id}"));
-        print(events, context).await?
+        print(events, context).await
+    };
+    let run = match run {
+        Ok(run) => run,
+        Err(error) => return held(fired, daemon, how, context).await?.ok_or(error),
     };
     if how.json {
         context.out.json(&run)?;
@@ -49,6 +57,18 @@ pub async fn fired(fired: &Fired, daemon: &Client, how: How, context: &Context) 
         note(&ending(&run, context));
     }
     Ok(if run.outcome == Some(Outcome::Succeeded) { Exit::Ok } else { Exit::Failed })
+}
+
+/// Says so where a gate held the run that was followed, which is none then.
+async fn held(fired: &Fired, daemon: &Client, how: How, context: &Context) -> anyhow::Result<Option<Exit>> {
+    let skipped = FireQuery { disposition: Some(Disposition::Skipped), ..FireQuery::default() };
+    let found = daemon.fires(&skipped, LOOK_BACK).await?.into_iter().find(|fire| fire.id == fired.fire_id);
+    let Some(fire) = found else { return Ok(None) };
+    if how.json {
+        context.out.json(&fire)?;
+    }
+    note(&format!("no agent ran: the fire was skipped: {}", fire.reason.unwrap_or_default()));
+    Ok(Some(Exit::Failed))
 }
 
 /// Prints a run's events to their end.

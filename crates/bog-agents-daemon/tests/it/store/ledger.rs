@@ -5,6 +5,7 @@ use bog_agents_daemon::store::{
     Accepted, Arrival, AttemptEnd, Claim, Ended, FileState, NewDelivery, NewTrigger, Receipt, RunRow, SaveJob, Store,
     check,
 };
+use bog_domain::breaker::Bounds;
 use bog_domain::fire::{Cause, TriggerKind};
 use bog_domain::ids::{DeliveryId, FireId, JobUid, RunId, TriggerId};
 use bog_domain::overlap::Overlap;
@@ -147,7 +148,9 @@ pub fn by_hand(job: JobUid) -> Arrival {
         due_at: at(0),
         dedupe_key: None,
         cause: Cause::default(),
+        bounds: Bounds::default(),
         context: "{}".to_owned(),
+        filtered: None,
         draining: false,
         answer: None,
     }

@@ -48,9 +48,9 @@ async fn a_fire_is_written_down_with_its_run() {
     let run = ledger.run(cause.run_id.unwrap()).await;
     assert_eq!((run.fire_id, run.job_uid, run.revision, run.fires), (cause.fire_id, uid, 1, 2));
     assert_eq!((run.state, run.attempt, run.max_attempts, run.queued_at), (RunState::Queued, 0, 3, at(1)));
-    let of_run = ledger.store.fires_of(run.id, 10).await.unwrap();
+    let of_run = ledger.store.fires_of(run.id, 10, usize::MAX).await.unwrap();
     assert_eq!(of_run.iter().map(|fire| fire.id).collect::<Vec<_>>(), [cause.fire_id, receipt.fire_id]);
-    let newest = ledger.store.fires_of(run.id, 1).await.unwrap();
+    let newest = ledger.store.fires_of(run.id, 1, usize::MAX).await.unwrap();
     assert_eq!(newest[0].id, receipt.fire_id);
     ledger.close();
 }
@@ -219,5 +219,21 @@ async fn a_range_ends_where_something_else_happens() {
     ledger.save(SaveJob { enabled: false, ..job("a") }).await;
     let after = ledger.accept(slot(uid, 180)).await;
     assert_ne!(after.fire_id, before.fire_id);
+    ledger.close();
+}
+
+#[tokio::test]
+async fn what_a_filter_keeps_out_is_a_row_with_its_reason_and_comes_once() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("a").await;
+    let kept_out = Arrival { filtered: Some("own_writes".to_owned()), ..push(uid, "e") };
+    let receipt = ledger.accept(kept_out.clone()).await;
+    assert_eq!(verdict(&receipt), (Disposition::Filtered, Some("own_writes"), false));
+    let again = Arrival { filtered: None, ..kept_out.clone() };
+    assert_eq!(ledger.store.accept(again, at(1)).await.unwrap(), Accepted::Duplicate(receipt));
+    // A daemon that drains takes nothing, so that its sender comes again.
+    let draining = Arrival { draining: true, ..push(uid, "f") };
+    assert_eq!(verdict(&ledger.accept(draining).await), (Disposition::Refused, Some("draining"), false));
+    assert!(ledger.ready().await.is_empty());
     ledger.close();
 }
