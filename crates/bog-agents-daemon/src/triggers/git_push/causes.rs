@@ -1,0 +1,44 @@
+//! Whose doing a push is: that of a run whose agent may write where it happened, or that told the hook its id.
+
+use super::GitPushes;
+use crate::git::Spooled;
+use bog_domain::fire::Cause;
+use bog_domain::ids::RunId;
+use futures::future::BoxFuture;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Says whose doing a change at a path is: of an active run that may write there, else nobody's.
+pub type CauseAt = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Cause> + Send + Sync>;
+
+/// Fires of one run that are looked at.
+const FIRES: u32 = 100;
+
+impl GitPushes {
+    /// The cause of what changed at a path, the deepest of those that are known. A hook's word is no proof, but it can only
+    /// make a fire deeper.
+    pub(super) async fn cause(&self, at: &Path, told: &[Spooled]) -> Cause {
+        let mut cause = match &self.cause_at {
+            Some(cause_at) => cause_at(at.to_owned()).await,
+            None => Cause::default(),
+        };
+        let mut runs: Vec<RunId> = told.iter().filter_map(|spooled| spooled.pushed.run).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        for run in runs {
+            cause = deepest(cause, self.of_run(run).await);
+        }
+        cause
+    }
+
+    /// What a run causes; nothing where there is no such run.
+    async fn of_run(&self, run: RunId) -> Cause {
+        let fires = self.store.fires_of(run, FIRES).await.unwrap_or_default();
+        let causes = fires.iter().map(|fire| Cause::of_run(fire.id, fire.cause.depth));
+        causes.fold(Cause::default(), deepest)
+    }
+}
+
+fn deepest(one: Cause, other: Cause) -> Cause {
+    if other.depth > one.depth { other } else { one }
+}
