@@ -40,8 +40,8 @@ async fn created(layout: &Layout, new: &str, others: &Refs) -> Result<Details, G
         each
     });
     let tree = Call::local(layout, "diff-tree").args(PATHS).args(["--root", "-m", "--first-parent", "--stdin"]);
-    let (paths, path_count) = paths(tree.stdin(each)).await?;
-    Ok(Details { forced: Some(false), commits, commit_count: Some(count), paths, path_count: Some(path_count) })
+    let told = Details { forced: Some(false), commits, commit_count: Some(count), ..Details::default() };
+    Ok(with_paths(told, tree.stdin(each)).await)
 }
 
 async fn changed(layout: &Layout, old: &str, new: &str) -> Result<Details, GitError> {
@@ -51,11 +51,7 @@ async fn changed(layout: &Layout, old: &str, new: &str) -> Result<Details, GitEr
     let (commits, count) = commits(layout, new, &[old]).await?;
     let told = Details { forced: Some(forced), commits, commit_count: Some(count), ..Details::default() };
     let tree = Call::local(layout, "diff-tree").args(PATHS).args([old, new]);
-    Ok(match paths(tree).await {
-        Ok((paths, count)) => Details { paths, path_count: Some(count), ..told },
-        // The old tree is gone: what differs from it cannot be said.
-        Err(_) => told,
-    })
+    Ok(with_paths(told, tree).await)
 }
 
 /// The newest commits that lead to `new` and to none of `known`, and how many there are.
@@ -81,10 +77,13 @@ async fn commits(layout: &Layout, new: &str, known: &[&str]) -> Result<(Vec<Comm
     Ok((commits, count))
 }
 
-async fn paths(call: Call) -> Result<(Vec<String>, u64), GitError> {
-    let said = call.most_mib(16).run().await?;
-    if !said.cut && said.code != Some(0) {
-        return Err(GitError::Refused("what differs cannot be said".to_owned()));
+/// Adds the paths that a call names. Where a tree is gone, what differs from it cannot be said.
+async fn with_paths(told: Details, call: Call) -> Details {
+    match call.most_mib(16).run().await {
+        Ok(said) if said.cut || said.code == Some(0) => {
+            let (paths, count) = parse_paths(&said.stdout, MAX_PATHS);
+            Details { paths, path_count: Some(count), ..told }
+        }
+        Ok(_) | Err(_) => told,
     }
-    Ok(parse_paths(&said.stdout, MAX_PATHS))
 }

@@ -18,7 +18,7 @@ const BEFORE: &str = ".before-bog-agents-daemon";
 const MARK: &str = "# bog-agents-daemon hook";
 
 /// The folder of ours in a repository.
-pub(super) const OWN_FOLDER: &str = "bog-agents-daemon";
+pub const OWN_FOLDER: &str = "bog-agents-daemon";
 
 /// The hook; `SPOOL` is the folder below the data folder, quoted for the shell. A file is whole and on disk before it has
 /// its name. `sync FILE` is fsync where the system has that; elsewhere `sync` writes everything out.
@@ -78,7 +78,7 @@ pub enum Removed {
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// There is no such repository.
-    #[error("{0}")]
+    #[error(transparent)]
     Layout(#[from] LayoutError),
     /// Its hooks are not its own.
     #[error(
@@ -117,7 +117,7 @@ pub enum HookError {
 pub fn install(repository: &Path, data_dir: &Path) -> Result<Installed, HookError> {
     let layout = Layout::find(repository)?;
     let spool = in_data_folder(data_dir, &layout.common_dir);
-    make_private(&spool).map_err(|error| HookError::Io { path: spool.clone(), error })?;
+    make_private(&spool).and_then(|()| give(&spool, data_dir)).map_err(failed(&spool))?;
     let (hook, before) = hooks(&layout)?;
     let again = is_ours(&hook)?;
     let script = SCRIPT.replace("SPOOL", &quoted(&spool));
@@ -203,6 +203,26 @@ fn is_ours(hook: &Path) -> Result<bool, HookError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(failed(hook)(error)),
     }
+}
+
+/// Gives the folders that root made to whom the data folder belongs, who is to read them.
+#[cfg(unix)]
+fn give(spool: &Path, data_dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let owner = data_dir.metadata()?;
+    let made = spool.ancestors().take_while(|folder| *folder != data_dir);
+    for folder in made {
+        let now = folder.metadata()?;
+        if (now.uid(), now.gid()) != (owner.uid(), owner.gid()) && nix::unistd::geteuid().is_root() {
+            chown(folder, Some(owner.uid()), Some(owner.gid()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn give(_spool: &Path, _data_dir: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Writes a program so that it is never there in part.

@@ -12,7 +12,7 @@ mod spool;
 
 pub use command::GitError;
 pub use details::details;
-pub use hook::{HookError, Installed, Removed, install, is_installed, remove};
+pub use hook::{HookError, Installed, OWN_FOLDER, Removed, install, is_installed, remove};
 pub use layout::{Layout, LayoutError};
 pub use listing::{Listing, local, remote};
 pub use spool::{Spool, Spooled, in_data_folder, take_away};

@@ -65,7 +65,7 @@ impl Spool {
     /// # Errors
     /// When it cannot be made; then hooks leave what they tell in the repository.
     pub fn make(&self) -> io::Result<()> {
-        self.folders.first().map_or(Ok(()), |folder| make_private(folder))
+        make_private(&self.folders[0])
     }
 
     /// The folders; not all of them need to be there.

@@ -9,7 +9,7 @@ use crate::git::{self, GitError, Layout, LayoutError, Listing, Spool, Spooled};
 use crate::store::StoreError;
 use crate::{env, tasks};
 use bog_domain::git::Source;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -38,10 +38,10 @@ const LAST_REMOTE_RETRY: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LookError {
     /// The repository is not there, or cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Layout(#[from] LayoutError),
     /// Git does not say what its refs are.
-    #[error("{0}")]
+    #[error(transparent)]
     Git(#[from] GitError),
     /// Nothing can be recorded.
     #[error("what was pushed waits to be recorded: {0}")]
@@ -134,7 +134,7 @@ impl Follower {
         let (watches, source, wake) = (Arc::clone(&self.watches), self.source.clone(), Arc::clone(&self.wake));
         // Watched first, then read: what happens in between is heard of.
         let (of, from) = (layout.clone(), spool.clone());
-        let ready = move || (from.make(), watches.arm(&source, &of, &from, &wake), from.read());
+        let ready = move || (from.make(), watches.arm(&source, Some(&of), &from, &wake), from.read());
         let (_, watched, told) = tasks::blocking(ready).await?;
         let listing = match git::local(&layout).await {
             Ok(listing) => listing,
@@ -208,8 +208,15 @@ impl Follower {
         armed: &[Armed],
         error: LookError,
     ) -> Result<Next, LookError> {
-        let (data_dir, repository): (PathBuf, PathBuf) = (self.git.data_dir.clone(), folder.to_owned());
-        let told = tasks::blocking(move || Spool::of_unreadable(&data_dir, &repository).read()).await?;
+        let (data_dir, repository) = (self.git.data_dir.clone(), folder.to_owned());
+        let (watches, source, wake) = (Arc::clone(&self.watches), self.source.clone(), Arc::clone(&self.wake));
+        let told = tasks::blocking(move || {
+            let spool = Spool::of_unreadable(&data_dir, &repository);
+            // Where that cannot be done, it is looked at again all the same.
+            let _ = (spool.make(), watches.arm(&source, None, &spool, &wake));
+            spool.read()
+        });
+        let told = told.await?;
         if !told.is_empty() {
             for trigger in armed {
                 super::record::record_told(&self.git, name(&self.source), trigger, folder, &told).await?;

@@ -4,7 +4,7 @@
 //! missed: whoever finds a folder by reading has its watch already. Every look arms all folders again, as a watch is lost
 //! with its folder, and the kernel takes a second one on the same folder as the first.
 
-use crate::git::{Layout, Spool};
+use crate::git::{self, Layout, Spool};
 use bog_domain::git::Source;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeSet, HashMap};
@@ -32,7 +32,9 @@ impl Names {
         let name = name.as_encoded_bytes();
         match self {
             Self::All => !name.ends_with(b".lock"),
-            Self::OfRefs => matches!(name, b"refs" | b"packed-refs" | b"reftable" | b"bog-agents-daemon"),
+            Self::OfRefs => {
+                matches!(name, b"refs" | b"packed-refs" | b"reftable") || name == git::OWN_FOLDER.as_bytes()
+            }
             Self::Spooled => name == b"spool" || name.starts_with(b"push-"),
         }
     }
@@ -56,14 +58,15 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// Watches the folders of a repository, and no others for it. Blocks.
+    /// Watches the folders of a repository, and no others for it: of one that cannot be read, where its hook may tell of
+    /// pushes. Blocks.
     ///
     /// # Errors
     /// When they cannot be watched: then the repository must be looked at instead. The message says why.
     pub(super) fn arm(
         &self,
         source: &Source,
-        layout: &Layout,
+        layout: Option<&Layout>,
         spool: &Spool,
         wake: &Arc<Notify>,
     ) -> Result<(), String> {
@@ -122,8 +125,15 @@ struct Arming<'a> {
 }
 
 impl Arming<'_> {
-    fn arm(&mut self, layout: &Layout, spool: &Spool) -> Result<(), String> {
-        let common = &layout.common_dir;
+    fn arm(&mut self, layout: Option<&Layout>, spool: &Spool) -> Result<(), String> {
+        if let Some(layout) = layout {
+            self.arm_refs(&layout.common_dir)?;
+            self.watch(&layout.common_dir.join(git::OWN_FOLDER), Names::Spooled)?;
+        }
+        spool.folders().iter().try_for_each(|folder| self.watch(folder, Names::Spooled))
+    }
+
+    fn arm_refs(&mut self, common: &Path) -> Result<(), String> {
         self.watch(common, Names::OfRefs)?;
         self.watch(&common.join("reftable"), Names::All)?;
         let mut unread = vec![common.join("refs")];
@@ -135,12 +145,6 @@ impl Arming<'_> {
             if self.armed.len() + unread.len() > MOST_FOLDERS {
                 return Err(format!("its refs are in more than {MOST_FOLDERS} folders"));
             }
-        }
-        for folder in spool.folders() {
-            // The folder around is the hook's too, except in the data folder, where the daemon makes it.
-            let around = folder.parent().filter(|around| around.starts_with(common));
-            around.map_or(Ok(()), |around| self.watch(around, Names::Spooled))?;
-            self.watch(folder, Names::Spooled)?;
         }
         Ok(())
     }
