@@ -5,6 +5,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often, and after which pauses, the lock is tried: for a second.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +57,7 @@ impl DataFolder {
             file::create_private_folder(&path.join(below)).map_err(unusable)?;
         }
         let lock = private_file(&path.join("daemon.lock")).map_err(unusable)?;
-        match lock.try_lock() {
+        match lock_patiently(&lock) {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(FolderError::Held { holder: holder(&path), path }),
             Err(TryLockError::Error(error)) => Err(unusable(error)),
@@ -73,6 +78,18 @@ impl DataFolder {
             let _ = std::fs::remove_file(self.path.join(name));
         }
     }
+}
+
+/// Takes the lock. A process that a daemon was just starting when it was killed shares its lock until it has become the
+/// other program, some milliseconds later: whoever holds it longer is a daemon.
+fn lock_patiently(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            taken => return taken,
+        }
+    }
+    lock.try_lock()
 }
 
 fn holder(path: &Path) -> String {

@@ -138,13 +138,13 @@ fn record(tx: &Connection, pushes: Pushes, now: Timestamp) -> Result<Option<Vec<
         }
         News::Moved(moves) => {
             for (moved, _) in &moves {
-                if memory.of(&moved.reference)?.as_deref() != moved.change.old() {
+                if memory.of(&moved.reference)?.as_deref() != moved.change.before() {
                     return Ok(None);
                 }
             }
             let mut accepted = Vec::with_capacity(moves.len());
             for (moved, arrival) in moves {
-                memory.set(&moved.reference, moved.change.new())?;
+                memory.set(&moved.reference, moved.change.after())?;
                 accepted.push(accept(tx, arrival, now)?);
             }
             Ok(Some(accepted))

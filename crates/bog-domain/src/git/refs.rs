@@ -72,7 +72,7 @@ pub enum Change {
 impl Change {
     /// Where the ref pointed, if it was there.
     #[must_use]
-    pub fn old(&self) -> Option<&str> {
+    pub fn before(&self) -> Option<&str> {
         match self {
             Self::Created { .. } => None,
             Self::Moved { old, .. } | Self::Deleted { old } => Some(old),
@@ -81,7 +81,7 @@ impl Change {
 
     /// Where the ref points, if it is there.
     #[must_use]
-    pub fn new(&self) -> Option<&str> {
+    pub fn after(&self) -> Option<&str> {
         match self {
             Self::Created { new } | Self::Moved { new, .. } => Some(new),
             Self::Deleted { .. } => None,
@@ -161,8 +161,8 @@ mod tests {
             let mut refs = known.clone();
             let moved = moves(&known, &seen);
             for one in &moved {
-                prop_assert_eq!(refs.get(&one.reference).map(String::as_str), one.change.old());
-                match one.change.new() {
+                prop_assert_eq!(refs.get(&one.reference).map(String::as_str), one.change.before());
+                match one.change.after() {
                     Some(new) => refs.insert(one.reference.clone(), new.to_owned()),
                     None => refs.remove(&one.reference),
                 };

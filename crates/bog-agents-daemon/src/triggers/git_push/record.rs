@@ -39,7 +39,7 @@ impl Seen<'_> {
         }
         if self.listing.left_out.is_some() {
             // What git cannot read is not gone.
-            moved.retain(|moved| moved.change.new().is_some());
+            moved.retain(|moved| moved.change.after().is_some());
         }
         if moved.is_empty() {
             return Ok(true);
@@ -87,11 +87,11 @@ pub(super) async fn record_told(
         let cause = git.cause(folder, std::slice::from_ref(spooled)).await;
         let mut fires = Vec::new();
         for pushed in spooled.pushed.moves.iter().filter(|pushed| trigger.push.refs.matches(&pushed.reference)) {
-            let Some(change) = Change::between(refs.get(&pushed.reference).map(String::as_str), pushed.change.new())
+            let Some(change) = Change::between(refs.get(&pushed.reference).map(String::as_str), pushed.change.after())
             else {
                 continue;
             };
-            match change.new() {
+            match change.after() {
                 Some(new) => refs.insert(pushed.reference.clone(), new.to_owned()),
                 None => refs.remove(&pushed.reference),
             };
