@@ -15,4 +15,4 @@ pub use details::details;
 pub use hook::{HookError, Installed, OWN_FOLDER, Removed, install, is_installed, remove};
 pub use layout::{Layout, LayoutError};
 pub use listing::{Listing, local, remote};
-pub use spool::{Spool, Spooled, in_data_folder, take_away};
+pub use spool::{SPOOL_BATCH, Spool, Spooled, in_data_folder, take_away};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MOST: u64 = 2 << 20;
 
 /// Files taken at a time: the rest comes with the next look.
-const BATCH: usize = 1000;
+pub const SPOOL_BATCH: usize = 1000;
 
 /// How the files begin. Others are not whole yet, or nobody's.
 const PREFIX: &str = "push-";
@@ -79,7 +79,7 @@ impl Spool {
     pub fn read(&self) -> Vec<Spooled> {
         let mut files: Vec<(String, PathBuf)> = self.folders.iter().flat_map(|folder| files_in(folder)).collect();
         files.sort_unstable();
-        files.truncate(BATCH);
+        files.truncate(SPOOL_BATCH);
         files.into_iter().map(|(name, path)| Spooled { pushed: read(&path).unwrap_or_default(), path, name }).collect()
     }
 }

@@ -3,8 +3,10 @@
 use super::GitPushes;
 use crate::git::Spooled;
 use bog_domain::fire::Cause;
+use bog_domain::git::Move;
 use bog_domain::ids::RunId;
 use futures::future::BoxFuture;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,16 +17,21 @@ pub type CauseAt = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Cause> + Send + Syn
 const FIRES: u32 = 100;
 
 impl GitPushes {
-    /// The cause of what changed at a path, the deepest of those that are known. A hook's word is no proof, but it can only
-    /// make a fire deeper.
-    pub(super) async fn cause(&self, at: &Path, told: &[Spooled]) -> Cause {
-        let mut cause = match &self.cause_at {
+    /// The cause of what changed at a path, as far as that follows from the path.
+    pub(super) async fn cause_at(&self, at: &Path) -> Cause {
+        match &self.cause_at {
             Some(cause_at) => cause_at(at.to_owned()).await,
             None => Cause::default(),
-        };
-        let mut runs: Vec<RunId> = told.iter().filter_map(|spooled| spooled.pushed.run).collect();
-        runs.sort_unstable();
-        runs.dedup();
+        }
+    }
+
+    /// The cause of a move, the deepest of the one that follows from its place and those that a hook told. A hook's word is no
+    /// proof, but it can only make a fire deeper.
+    pub(super) async fn cause_of(&self, moved: &Move, here: Cause, told: &[Spooled]) -> Cause {
+        let is_it = |told: &Move| told.reference == moved.reference && told.change.after() == moved.change.after();
+        let tells = told.iter().filter(|spooled| spooled.pushed.moves.iter().any(is_it));
+        let runs: BTreeSet<RunId> = tells.filter_map(|spooled| spooled.pushed.run).collect();
+        let mut cause = here;
         for run in runs {
             cause = deepest(cause, self.of_run(run).await);
         }

@@ -1,7 +1,7 @@
 //! Following one repository: looks at its refs when something was heard of them, when it is time to, and until what went
 //! wrong is over.
 
-use super::record::Seen;
+use super::record::{Seen, record_told};
 use super::standing::{Standing, name};
 use super::watches::Watches;
 use super::{Armed, GitPushes};
@@ -143,7 +143,7 @@ impl Follower {
         let told = self.wait_for_hook(&layout, &listing, &spool, told).await?;
         let next = self.compare(Some(&layout), listing, &told, armed).await?;
         crate::failpoint::hit("git.recorded");
-        tasks::blocking(move || git::take_away(&told)).await?;
+        self.take_away(told).await?;
         Ok(match (watched, next) {
             (Err(why), Next::Listen) => {
                 let every = UNWATCHED.as_secs();
@@ -173,6 +173,15 @@ impl Follower {
         tokio::time::sleep(HOOK).await;
         let spool = spool.clone();
         Ok(tasks::blocking(move || spool.read()).await?)
+    }
+
+    /// Takes away what a hook told and was dealt with.
+    async fn take_away(&self, told: Vec<Spooled>) -> Result<(), LookError> {
+        if told.len() == git::SPOOL_BATCH {
+            // There may be more, of which nothing else would be heard.
+            self.wake.notify_one();
+        }
+        Ok(tasks::blocking(move || git::take_away(&told)).await?)
     }
 
     /// Records what a listing shows to have moved.
@@ -218,11 +227,14 @@ impl Follower {
         });
         let told = told.await?;
         if !told.is_empty() {
+            let mut all = true;
             for trigger in armed {
-                super::record::record_told(&self.git, name(&self.source), trigger, folder, &told).await?;
+                all &= record_told(&self.git, name(&self.source), trigger, folder, &told).await?;
             }
             crate::failpoint::hit("git.recorded");
-            tasks::blocking(move || git::take_away(&told)).await?;
+            if all {
+                self.take_away(told).await?;
+            }
         }
         Err(error)
     }
@@ -238,9 +250,9 @@ impl Follower {
             Ok(Next::LookAfter(pause)) => pause.min(interval),
             Err(error) => {
                 self.standing.report(&self.source, error.to_string());
-                let (first, last) = match self.source {
-                    Source::Folder(_) => (FIRST_RETRY, LAST_RETRY),
-                    Source::Remote(_) => (interval, LAST_REMOTE_RETRY.max(interval)),
+                let (first, last) = match (&self.source, &error) {
+                    (Source::Remote(_), LookError::Git(_)) => (interval, LAST_REMOTE_RETRY.max(interval)),
+                    (Source::Folder(_) | Source::Remote(_), _) => (FIRST_RETRY, LAST_RETRY),
                 };
                 first.saturating_mul(1 << (failures - 1).min(16)).min(last)
             }

@@ -45,8 +45,12 @@ impl Seen<'_> {
             return Ok(true);
         }
         let mut others = self.listing.refs.clone();
-        others.retain(|name, _| moved.iter().all(|moved| moved.reference != *name));
-        let cause = self.cause().await;
+        moved.iter().for_each(|moved| drop(others.remove(&moved.reference)));
+        let here = match self.layout {
+            Some(layout) => self.git.cause_at(&layout.common_dir).await,
+            // What happens elsewhere is not seen to be anybody's of this machine.
+            None => Cause::default(),
+        };
         for batch in moved.chunks(BATCH) {
             let mut fires = Vec::with_capacity(batch.len());
             for moved in batch {
@@ -54,6 +58,7 @@ impl Seen<'_> {
                     Some(layout) => git::details(layout, moved, &others).await,
                     None => Details::default(),
                 };
+                let cause = self.git.cause_of(moved, here, self.told).await;
                 let push = Push { repo: self.repo.to_owned(), moved: moved.clone(), details };
                 fires.push((moved.clone(), self.git.arrival(trigger, &push, cause)));
             }
@@ -63,28 +68,21 @@ impl Seen<'_> {
         }
         Ok(true)
     }
-
-    /// Whose doing it is. A remote is nobody's of this machine.
-    async fn cause(&self) -> Cause {
-        match self.layout {
-            Some(layout) => self.git.cause(&layout.common_dir, self.told).await,
-            None => Cause::default(),
-        }
-    }
 }
 
 /// Records what a hook told of a repository that cannot be read. A ref that is known to be where it was pushed to was dealt
-/// with; a file that comes twice is one fire by its name.
+/// with; a file that comes twice is one fire by its name. `false` where the trigger has changed meanwhile.
 pub(super) async fn record_told(
     git: &GitPushes,
     repo: &str,
     trigger: &Armed,
     folder: &Path,
     told: &[Spooled],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let here = git.cause_at(folder).await;
+    let mut all = true;
     let GitMemory { mut refs, .. } = git.store.git_memory(trigger.job, trigger.trigger.clone()).await?;
     for spooled in told {
-        let cause = git.cause(folder, std::slice::from_ref(spooled)).await;
         let mut fires = Vec::new();
         for pushed in spooled.pushed.moves.iter().filter(|pushed| trigger.push.refs.matches(&pushed.reference)) {
             let Some(change) = Change::between(refs.get(&pushed.reference).map(String::as_str), pushed.change.after())
@@ -96,15 +94,16 @@ pub(super) async fn record_told(
                 None => refs.remove(&pushed.reference),
             };
             let push = Push { repo: repo.to_owned(), moved: pushed.clone(), details: Details::default() };
+            let cause = git.cause_of(pushed, here, std::slice::from_ref(spooled)).await;
             let dedupe_key = Some(format!("{} {}", spooled.name, pushed.reference));
             let arrival = Arrival { dedupe_key, ..git.arrival(trigger, &push, cause) };
             fires.push((Move { reference: pushed.reference.clone(), change }, arrival));
         }
         if !fires.is_empty() {
-            git.record(trigger, News::Moved(fires)).await?;
+            all &= git.record(trigger, News::Moved(fires)).await?;
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 impl GitPushes {

@@ -149,6 +149,37 @@ fn housekeeping_of_git_is_no_push() {
 }
 
 #[test]
+fn branches_in_folders_of_their_own_are_all_seen() {
+    let home = Home::new();
+    let repos = Repos::new(&home);
+    repos.job(&home, "j", ", branch: 'deep/**'");
+    let daemon = home.start();
+    seen(&home, 1);
+    let main = repos.head();
+    // Each is made right after the folders around it, one after the other and without a pause.
+    let mut branches: Vec<String> = (0..60).map(|n| format!("deep/{n:02}/a/b/c")).collect();
+    for branch in &branches {
+        git(&repos.bare, &["update-ref", &format!("refs/heads/{branch}"), &main]);
+    }
+    let told = events(&daemon, "j", branches.len());
+    let names = |events: &[serde_json::Value]| {
+        let mut names: Vec<_> = events.iter().map(|event| event["branch"].as_str().unwrap().to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(names(&told), branches);
+    // Deleted, its folders go with it; made again, it is seen again.
+    for _ in 0..3 {
+        git(&repos.bare, &["update-ref", "-d", "refs/heads/deep/00/a/b/c"]);
+        let count = branches.len() + 1;
+        assert_eq!(events(&daemon, "j", count)[count - 1]["deleted"], true);
+        git(&repos.bare, &["update-ref", "refs/heads/deep/00/a/b/c", &main]);
+        assert_eq!(events(&daemon, "j", count + 1)[count]["created"], true);
+        branches.extend([String::new(), String::new()]);
+    }
+}
+
+#[test]
 fn a_reftable_is_watched_too() {
     let home = Home::new();
     let known = command(home.path()).args(["init", "--quiet", "--ref-format=reftable", "probe"]).output().unwrap();

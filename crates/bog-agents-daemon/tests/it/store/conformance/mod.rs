@@ -9,5 +9,6 @@ mod grants;
 mod lists;
 mod orphans;
 mod prune;
+mod pushes;
 mod save;
 mod slots;
