@@ -45,13 +45,15 @@ async fn created(layout: &Layout, new: &str, others: &Refs) -> Result<Details, G
 }
 
 async fn changed(layout: &Layout, old: &str, new: &str) -> Result<Details, GitError> {
-    let ancestry = Call::local(layout, "merge-base").args(["--is-ancestor", old, new]).run().await?;
-    // Where the old commit is gone already, nothing can lead on from it.
-    let forced = ancestry.code != Some(0);
-    let (commits, count) = commits(layout, new, &[old]).await?;
-    let told = Details { forced: Some(forced), commits, commit_count: Some(count), ..Details::default() };
+    let ancestry = Call::local(layout, "merge-base").args(["--is-ancestor", old, new]).run();
     let tree = Call::local(layout, "diff-tree").args(PATHS).args([old, new]);
-    Ok(with_paths(told, tree).await)
+    let known = [old];
+    let (ancestry, brought, told) =
+        tokio::join!(ancestry, commits(layout, new, &known), with_paths(Details::default(), tree));
+    let (commits, count) = brought?;
+    // Where the old commit is gone already, nothing can lead on from it.
+    let forced = ancestry?.code != Some(0);
+    Ok(Details { forced: Some(forced), commits, commit_count: Some(count), ..told })
 }
 
 /// The newest commits that lead to `new` and to none of `known`, and how many there are.

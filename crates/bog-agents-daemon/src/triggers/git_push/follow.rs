@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
 
 /// A push is heard of several times: what follows within this time is looked at together.
-const SETTLE: Duration = Duration::from_millis(20);
+const SETTLE: Duration = Duration::from_millis(10);
 
 /// A hook notes a push just after its refs have moved: this long is waited for what it has to say.
 const HOOK: Duration = Duration::from_millis(300);

@@ -29,7 +29,7 @@ impl Standing {
     pub(super) fn report(&self, source: &Source, why: String) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         if failing.get(source) != Some(&why) {
-            tracing::warn!(git.repo = name(source), "pushes are not seen for now: {why}");
+            tracing::warn!(git.repo = name(source), "a repository cannot be followed as it should be: {why}");
             failing.insert(source.clone(), why);
             self.show(&failing);
         }
@@ -39,7 +39,7 @@ impl Standing {
     pub(super) fn clear(&self, source: &Source) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         if failing.remove(source).is_some() {
-            tracing::info!(git.repo = name(source), "pushes are seen again");
+            tracing::info!(git.repo = name(source), "a repository is followed again");
             self.show(&failing);
         }
     }
@@ -52,7 +52,10 @@ impl Standing {
             failing.iter().take(NAMED).map(|(source, why)| format!("`{}`: {why}", name(source))).collect();
         let more = failing.len().saturating_sub(NAMED);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        self.problems.report(REPORTER, format!("pushes are not seen for now in {}{more}", told.join("; ")));
+        self.problems.report(
+            REPORTER,
+            format!("git repositories that cannot be followed as they should be: {}{more}", told.join("; ")),
+        );
     }
 }
 

@@ -148,7 +148,7 @@ fn a_repository_that_may_not_be_read_is_told_of() {
     // Root installs it, in a folder of the daemon's.
     let mut installed = std::process::Command::new(crate::support::PROGRAM);
     installed.args(["install-git-hook", repos.bare.to_str().unwrap(), "--data-dir", home.data().to_str().unwrap()]);
-    assert!(installed.status().unwrap().success());
+    assert!(installed.output().unwrap().status.success());
     let second = repos.commit_and_push("second");
     let told = &events(&daemon, "j", 1)[0];
     assert_eq!((&told["new_sha"], &told["forced"], &told["commits"]), (&json!(second), &Value::Null, &json!([])));

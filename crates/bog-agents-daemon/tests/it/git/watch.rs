@@ -302,3 +302,18 @@ fn what_a_trigger_is_about_may_change_and_a_disabled_job_says_so() {
     assert_eq!(daemon.request("DELETE", "/jobs/j", &[], None).unwrap().status, 204);
     assert_eq!(memory(), None);
 }
+
+#[test]
+fn where_nothing_more_can_be_watched_it_is_looked_at() {
+    // One watch is the job files'.
+    let few = "echo 2 > /proc/sys/user/max_inotify_watches && exec \"$@\"";
+    let home = Home::started_by(&["unshare", "--user", "--map-root-user", "sh", "-c", few, "sh"]);
+    let repos = Repos::new(&home);
+    repos.job(&home, "j", "");
+    let daemon = home.start();
+    seen(&home, 1);
+    let problem = home.plain(&daemon.problem("cannot be watched"));
+    insta::assert_snapshot!(problem);
+    repos.commit_and_push("second");
+    assert_eq!(subjects(&events(&daemon, "j", 1)[0]), ["second"]);
+}
