@@ -84,15 +84,17 @@ impl Spool {
     }
 }
 
-/// Takes files away that were dealt with. Blocks. In somebody else's repository that may be forbidden.
-pub fn take_away(done: &[Spooled]) {
-    for spooled in done {
-        if let Err(error) = fs::remove_file(&spooled.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
+/// Takes files away that were dealt with, and returns how many are gone. Blocks. In somebody else's repository it may be
+/// forbidden.
+pub fn take_away(done: &[Spooled]) -> usize {
+    let remove = |spooled: &&Spooled| {
+        let removed = fs::remove_file(&spooled.path);
+        if let Err(error) = &removed {
             tracing::debug!(path = %spooled.path.display(), %error, "a spooled push stays where it is");
         }
-    }
+        removed.is_ok()
+    };
+    done.iter().filter(remove).count()
 }
 
 /// A folder that only its owner may enter, as all of the data folder.

@@ -177,11 +177,13 @@ impl Follower {
 
     /// Takes away what a hook told and was dealt with.
     async fn take_away(&self, told: Vec<Spooled>) -> Result<(), LookError> {
-        if told.len() == git::SPOOL_BATCH {
+        let full = told.len() == git::SPOOL_BATCH;
+        let taken = tasks::blocking(move || git::take_away(&told)).await?;
+        if full && taken > 0 {
             // There may be more, of which nothing else would be heard.
             self.wake.notify_one();
         }
-        Ok(tasks::blocking(move || git::take_away(&told)).await?)
+        Ok(())
     }
 
     /// Records what a listing shows to have moved.
@@ -227,6 +229,7 @@ impl Follower {
         });
         let told = told.await?;
         if !told.is_empty() {
+            self.dealt_with = None;
             let mut all = true;
             for trigger in armed {
                 all &= record_told(&self.git, name(&self.source), trigger, folder, &told).await?;
