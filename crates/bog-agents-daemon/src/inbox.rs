@@ -2,7 +2,7 @@
 //! who wait, and answers. It starts nothing itself.
 
 use crate::clock;
-use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Store, StoreError};
+use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Pushes, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::wakes::Wakes;
 use bog_domain::breaker::Bounds;
@@ -74,6 +74,18 @@ impl Inbox {
         for count in missed {
             self.metrics.fires(Disposition::Missed, count);
         }
+        for one in &accepted {
+            self.noticed(one);
+        }
+        Ok(true)
+    }
+
+    /// Records pushes to a repository and moves their trigger's memory on. `false` when that memory is another one by now.
+    ///
+    /// # Errors
+    /// When they cannot be written down; then the next look finds them again.
+    pub async fn record_pushes(&self, pushes: Pushes) -> Result<bool, StoreError> {
+        let Some(accepted) = self.store.record_pushes(pushes, clock::now()).await? else { return Ok(false) };
         for one in &accepted {
             self.noticed(one);
         }

@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod dispatcher;
 pub mod env;
 pub mod failpoint;
+pub mod git;
 pub mod inbox;
 pub mod jobs;
 pub mod outbox;

@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod error;
 pub mod event;
 pub mod fire;
+pub mod git;
 pub mod ids;
 pub mod job;
 pub mod mask;

@@ -12,6 +12,7 @@ mod exit;
 mod explain;
 mod files;
 mod fires;
+mod install_git_hook;
 mod job;
 mod out;
 mod run;
@@ -59,6 +60,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     Drain(drain::Args),
+    InstallGitHook(install_git_hook::Args),
     Completions(completions::Args),
 }
 
@@ -95,6 +97,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => wait(explain::run(&args, &context)),
         Command::Token(command) => wait(token::run(&command, &context)),
         Command::Drain(args) => wait(drain::run(&args, &context)),
+        Command::InstallGitHook(args) => install_git_hook::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &context),
     }
 }

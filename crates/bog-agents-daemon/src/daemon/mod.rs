@@ -274,6 +274,16 @@ impl Workers {
         group.start("dispatcher", dispatcher::run(parts.dispatcher.clone(), intake.clone()));
         group.start("orphans", dispatcher::orphans(parts.dispatcher.clone(), intake.clone()));
         group.start("slots", triggers::slots(slots, intake.clone()));
+        let pushes = triggers::GitPushes {
+            store: parts.store.clone(),
+            inbox: parts.inbox.clone(),
+            wakes: Arc::clone(&parts.wakes),
+            jobs: parts.jobs.clone(),
+            problems: parts.problems.clone(),
+            data_dir: folder.path.clone(),
+            cause_at: None,
+        };
+        group.start("git pushes", triggers::git_pushes(pushes, intake.clone()));
         group.start("jobs", jobs::watch(parts.jobs.clone(), parts.problems.clone(), intake.clone()));
         group.start("secrets", secrets::keep_up(parts.secrets.clone(), intake.clone()));
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));

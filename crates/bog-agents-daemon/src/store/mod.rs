@@ -22,6 +22,7 @@ mod orphans;
 #[cfg(test)]
 mod plans;
 mod prune;
+mod pushes;
 mod query;
 mod reader;
 mod rows;
@@ -42,6 +43,7 @@ pub use incidents::Incident;
 pub use integrity::{Violation, check, run_states};
 pub use open::OpenError;
 pub use orphans::{Orphans, orphans};
+pub use pushes::{GitMemory, GitTrigger, News, Pushes};
 pub use query::{Counts, FireFilter, Page, RunFilter};
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};

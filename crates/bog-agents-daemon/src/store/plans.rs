@@ -2,12 +2,13 @@
 //! depend on the data, as the planner is never given statistics.
 
 use super::{
-    Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, NewDelivery, NewTrigger, RunFilter, SaveJob,
-    Store,
+    Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, NewDelivery, NewTrigger, News, Pushes,
+    RunFilter, SaveJob, Store,
 };
 use bog_domain::breaker::Bounds;
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::fire::{Cause, Reason, TriggerKind};
+use bog_domain::git::{Change, Move, Refs};
 use bog_domain::ids::{DeliveryId, FireId, JobUid, RunId, TriggerId};
 use bog_domain::overlap::Overlap;
 use bog_domain::run::{Outcome, RunState, Usage};
@@ -32,8 +33,16 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 7] =
-    ["loads_ready", "runs_parallel", "runs_active", "jobs_live", "triggers_next", "deliveries_due", "runs_finished"];
+const SMALL: [&str; 8] = [
+    "loads_ready",
+    "runs_parallel",
+    "runs_active",
+    "jobs_live",
+    "triggers_next",
+    "triggers_git_push",
+    "deliveries_due",
+    "runs_finished",
+];
 
 /// Statements that may read a table from end to end, and why.
 const MAY_SCAN: [(&str, &str); 4] = [
@@ -128,6 +137,7 @@ async fn exercise(store: &Store) {
         store.last_run(uid, 99).await.unwrap();
         store.job(job.id).await.unwrap();
     }
+    pushes(store).await;
     attempts(store).await;
     deliveries(store).await;
     lists(store).await;
@@ -135,6 +145,31 @@ async fn exercise(store: &Store) {
     store.answer("run".to_owned(), "11".to_owned()).await.unwrap();
     store.delete_job("queue".parse().unwrap(), at(1)).await.unwrap();
     store.prune(at(1_000_000)).await.unwrap();
+}
+
+async fn pushes(store: &Store) {
+    let job = SaveJob {
+        triggers: vec![NewTrigger {
+            id: TriggerId::new("push"),
+            kind: TriggerKind::GitPush,
+            overlap: Overlap::Queue,
+            definition: String::new(),
+            next_at: None,
+        }],
+        ..job("pushes", Overlap::Queue)
+    };
+    let job = store.save_job(job, None, at(0)).await.unwrap().revision().0;
+    assert_eq!(store.git_triggers().await.unwrap().len(), 1);
+    let trigger = TriggerId::new("push");
+    let refs = Refs::from([("refs/heads/a".to_owned(), "1".to_owned())]);
+    let gone = Move { reference: "refs/heads/a".to_owned(), change: Change::Deleted { old: "1".to_owned() } };
+    let fire = Arrival { trigger: trigger.clone(), kind: TriggerKind::GitPush, ..slot(job, 1) };
+    for news in [News::FirstSight(refs), News::Moved(vec![(gone, fire)])] {
+        let pushes = Pushes { job, trigger: trigger.clone(), definition: String::new(), news };
+        store.record_pushes(pushes, at(1)).await.unwrap().unwrap();
+    }
+    assert!(store.git_memory(job, trigger).await.unwrap().begun);
+    store.delete_job("pushes".parse().unwrap(), at(1)).await.unwrap();
 }
 
 async fn attempts(store: &Store) {

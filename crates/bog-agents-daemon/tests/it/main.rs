@@ -12,6 +12,7 @@ mod crash_windows;
 mod database;
 mod disk_full;
 mod gate;
+mod git;
 mod grants;
 mod jobs;
 mod limits;

@@ -12,7 +12,7 @@ pub use gate::{GATE_OUTPUT, Gate, GateVerdict, gate_verdict};
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
 pub use output::Output;
-pub use trigger::{Timing, Trigger};
+pub use trigger::{GitPush, Timing, Trigger};
 
 use crate::error::SpecError;
 use crate::ids::JobId;

@@ -1,5 +1,6 @@
 //! Shorthands of options that stand for a whole output or trigger.
 
+use bog_domain::git::own_prefix;
 use bog_domain::spec::{
     EmailSpec, FileSpec, GitPushSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec, SlackSpec, StdoutSpec,
     WebhookOutputSpec,
@@ -96,21 +97,7 @@ pub fn git_push(text: &str) -> Result<GitPushSpec, String> {
         return Err(format!("`{text}` is not `REPO` or `REPO:BRANCH`: write for example `/srv/git/main.git:main`"));
     }
     let (repo, branch) = (format!("{prefix}{rest}"), branch.map(str::to_owned));
-    Ok(GitPushSpec { id: None, repo, branch, tag: None, overlap: None })
-}
-
-/// How much of a repository's name may hold colons of its own.
-fn own_prefix(text: &str) -> usize {
-    if let Some(scheme) = text.find("://") {
-        let host = scheme + 3;
-        return text[host..].find('/').map_or(text.len(), |slash| host + slash);
-    }
-    let colon = text.find(':');
-    let scp_like = colon.filter(|colon| text[..*colon].contains('@') && !text[..*colon].contains('/'));
-    let drive = colon.filter(|colon| {
-        *colon == 1 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text[2..].starts_with(['\\', '/'])
-    });
-    scp_like.or(drive).map_or(0, |colon| colon + 1)
+    Ok(GitPushSpec { id: None, repo, branch, tag: None, interval: None, overlap: None })
 }
 
 /// Whether a repository is named by an address rather than a folder of this machine.

@@ -46,6 +46,13 @@ impl Home {
         home
     }
 
+    /// A home whose program is started by these words: `unshare` or `sh` with their arguments.
+    pub fn started_by(words: &[&str]) -> Self {
+        let mut home = Self::new();
+        home.program = words.iter().copied().chain([PROGRAM]).map(str::to_owned).collect();
+        home
+    }
+
     /// A text without what differs from test to test: the home's path.
     pub fn plain(&self, text: &str) -> String {
         text.replace(self.path().canonicalize().unwrap().to_str().unwrap(), "HOME")

@@ -5,6 +5,8 @@ mod git_push;
 mod github;
 mod webhook;
 
+pub use git_push::GitPush;
+
 use super::Defaults;
 use crate::error::SpecError;
 use crate::fire::TriggerKind;
@@ -90,10 +92,11 @@ impl Trigger {
 
     pub(super) fn warning(&self) -> Option<String> {
         match self.kind {
-            TriggerKind::Cron | TriggerKind::Interval | TriggerKind::Manual => None,
-            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::GitPush | TriggerKind::Github => Some(
-                format!("trigger `{}`: this version does not arm `{}` triggers: it will not fire", self.id, self.kind),
-            ),
+            TriggerKind::Cron | TriggerKind::Interval | TriggerKind::GitPush | TriggerKind::Manual => None,
+            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::Github => Some(format!(
+                "trigger `{}`: this version does not arm `{}` triggers: it will not fire",
+                self.id, self.kind
+            )),
         }
     }
 }

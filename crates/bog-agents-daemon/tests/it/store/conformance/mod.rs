@@ -11,5 +11,6 @@ mod lists;
 mod loops;
 mod orphans;
 mod prune;
+mod pushes;
 mod save;
 mod slots;
