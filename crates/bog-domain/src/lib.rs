@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod fire;
 pub mod ids;
+pub mod incident;
 pub mod job;
 pub mod mask;
 pub mod overlap;

@@ -4,7 +4,8 @@ mod granted;
 
 pub use granted::SandboxSettings;
 
-use bog_domain::job::{Ceilings, Defaults, Limits};
+use bog_domain::job::{Ceilings, Defaults, Limits, alert_outputs};
+use bog_domain::spec::OutputSpec;
 use bog_domain::units::Span;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
+    /// Who is told when any job begins to fail, and when it works again.
+    pub on_failure: Vec<OutputSpec>,
 }
 
 impl Default for Config {
@@ -64,6 +67,7 @@ impl Default for Config {
             limits: Limits::default(),
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
+            on_failure: Vec::new(),
         }
     }
 }
@@ -114,6 +118,7 @@ impl Config {
             jiff::tz::TimeZone::get(zone)
                 .map_err(|_| format!("`timezone`: `{zone}` is not an IANA time zone, for example `Europe/Berlin`"))?;
         }
+        alert_outputs(&config.on_failure).map_err(|error| error.to_string())?;
         Ok(config)
     }
 
@@ -168,6 +173,9 @@ mod tests {
         assert_eq!((config.port, config.log), (0, LogFormat::Json));
         assert_eq!(config.limits.wall_clock.as_secs(), 300);
         assert_eq!(Config::parse("").unwrap(), Config::default());
+        let told = "[[on_failure]]\ntype = 'slack'\nchannel = '#ops'\nretry = {max = 3, backoff = '1s'}\n\
+                    template = '{{ job.id }} {{ incident.failures }}'\n";
+        assert_eq!(Config::parse(told).unwrap().on_failure.len(), 1);
         let errors: Vec<String> = [
             "prot = 1\n",
             "max_concurrent = 0\n",
@@ -180,6 +188,10 @@ mod tests {
             "[sandbox]\nmode = 'off'\n",
             "[sandbox]\nread = ['/srv', './x']\n",
             "[sandbox]\nread = ['/srv/../x']\n",
+            "[[on_failure]]\ntype = 'fax'\n",
+            "[[on_failure]]\ntype = 'log'\n[[on_failure]]\ntype = 'slack'\n",
+            "[[on_failure]]\ntype = 'log'\nwhen = 'changed'\n",
+            "[[on_failure]]\ntype = 'log'\ntemplate = '{{ incident.sinc }}'\n",
         ]
         .map(|text| Config::parse(text).unwrap_err())
         .to_vec();

@@ -24,6 +24,7 @@ use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
 use crate::wakes::Wakes;
 use bog_agent::providers::Provider;
+use bog_domain::spec::JobSpec;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -149,7 +150,7 @@ async fn build(
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);
     let jobs = Jobs::new(store.clone(), secrets.clone(), Arc::clone(&wakes), &folder.path, defaults);
     read_jobs(&jobs).await?;
-    know(&secrets, &jobs, &token).await?;
+    know(&secrets, &jobs, &token, config).await?;
     store.reschedule_all(basis, clock::now()).await?;
     let instance = dispatcher::instance_of(&folder.path);
     let dispatcher = Dispatcher {
@@ -167,6 +168,7 @@ async fn build(
         boot,
         max_concurrent: config.max_concurrent,
         shutdown_grace: config.shutdown_grace.duration(),
+        alerts: config.on_failure.clone().into(),
         folders: dispatcher::Folders::default(),
         under_way: dispatcher::UnderWay::default(),
     };
@@ -180,8 +182,7 @@ async fn build(
         metrics: metrics.clone(),
         problems: problems.clone(),
         roots,
-        under_way: Arc::default(),
-        lanes: Arc::default(),
+        under_way: outbox::UnderWay::default(),
     };
     Ok((Parts { store, secrets, wakes, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
 }
@@ -201,11 +202,12 @@ async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// Whatever is said from here on, these values are masked in it: what jobs name, the keys of model providers, the token.
+/// Whatever is said from here on, these values are masked in it: what jobs and alerts name, the keys of model providers, the token.
 /// What only the keyring holds follows in a moment: it may take its time, and nobody has it yet.
-async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token) -> Result<(), DaemonError> {
+async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token, config: &Config) -> Result<(), DaemonError> {
     secrets.learn(TOKEN, &token.expose().into());
     jobs.name_secrets().await?;
+    secrets.name(JobSpec { outputs: config.on_failure.clone(), ..JobSpec::default() }.secret_names());
     let keys = Provider::ALL.iter().flat_map(|provider| provider.secrets());
     secrets.check_nearby(keys.map(|name| (*name).to_owned())).await;
     Ok(())

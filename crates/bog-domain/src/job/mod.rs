@@ -9,7 +9,7 @@ mod trigger;
 pub use agent::Agent;
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
-pub use output::Output;
+pub use output::{Output, alert_outputs};
 pub use trigger::{Timing, Trigger};
 
 use crate::error::SpecError;
@@ -66,6 +66,8 @@ pub struct Job {
     pub triggers: Vec<Trigger>,
     /// Where the result goes, in the order written.
     pub outputs: Vec<Output>,
+    /// Whether the daemon's `on_failure` outputs are told of it.
+    pub alerts: bool,
     /// The overlap policy of fires by hand.
     pub manual_overlap: Overlap,
     /// Runs of this job at the same time: 1, unless one of its policies is `parallel`.
@@ -126,6 +128,7 @@ impl Job {
             model: spec.model.clone(),
             working_dir: working_dir(spec)?,
             outputs,
+            alerts: spec.alerts.unwrap_or(true),
             max_parallel: max_parallel(spec, manual_overlap, &triggers)?,
             max_queued: at_least_one("max_queued", spec.max_queued, DEFAULT_MAX_QUEUED)?,
             retry: retry(spec),

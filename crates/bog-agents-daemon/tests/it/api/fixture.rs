@@ -14,7 +14,7 @@ use bog_agents_daemon::wakes::Wakes;
 use bog_domain::containment::{
     Confinement, Containment, Enforcer, LimitHeld, LimitKind, Mechanism, Missing, NetworkAccess,
 };
-use bog_domain::delivery::AfterDelivery;
+use bog_domain::delivery::{AfterDelivery, Purpose};
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::job::Defaults;
 use bog_domain::run::{Outcome, Usage};
@@ -153,6 +153,7 @@ impl Api {
     pub async fn finish(&self, claim: Claim, output: &str, gave_up: usize) {
         let delivery = |position: usize| NewDelivery {
             id: DeliveryId::new(clock::new_id()),
+            purpose: Purpose::Output,
             position: u32::try_from(position).unwrap(),
             spec: serde_json::from_value(json!({ "type": "file", "path": format!("/tmp/{position}") })).unwrap(),
         };

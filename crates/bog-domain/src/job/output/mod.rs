@@ -1,7 +1,6 @@
 //! Where a run's result goes.
 
 use super::{env_name, template};
-use crate::delivery::DeliveryPolicy;
 use crate::error::SpecError;
 use crate::run::Outcome;
 use crate::spec::{DeliverWhen, JobSpec, OutputSpec};
@@ -12,17 +11,32 @@ use crate::template::Scope;
 pub struct Output {
     /// As written, every template in it checked.
     pub spec: OutputSpec,
-    /// How often and how long it is tried.
-    pub policy: DeliveryPolicy,
 }
 
 pub(super) fn parse_all(spec: &JobSpec, scope: &Scope) -> Result<Vec<Output>, SpecError> {
-    spec.outputs.iter().enumerate().map(|(index, output)| Output::parse(index, output, scope)).collect()
+    let numbered = spec.outputs.iter().enumerate();
+    numbered.map(|(index, output)| Output::parse(&format!("outputs[{index}]"), output, scope)).collect()
+}
+
+/// Checks the outputs that are told of any job that fails: `on_failure` of the daemon's settings.
+///
+/// # Errors
+/// The first field that is wrong, with what is allowed.
+pub fn alert_outputs(written: &[OutputSpec]) -> Result<Vec<Output>, SpecError> {
+    let parse = |(index, output): (usize, &OutputSpec)| {
+        let place = format!("on_failure[{index}]");
+        if output.has_when() {
+            let message = "not allowed here: it is told once as a job begins to fail, and once as it works again";
+            return Err(SpecError::new(format!("{place}.when"), message));
+        }
+        Output::parse(&place, output, &Scope::alert())
+    };
+    written.iter().enumerate().map(parse).collect()
 }
 
 impl Output {
-    fn parse(index: usize, spec: &OutputSpec, scope: &Scope) -> Result<Self, SpecError> {
-        let field = |name: &str| format!("outputs[{index}].{name}");
+    fn parse(place: &str, spec: &OutputSpec, scope: &Scope) -> Result<Self, SpecError> {
+        let field = |name: &str| format!("{place}.{name}");
         if let Some(text) = spec.template() {
             template(&field("template"), text, scope)?;
         }
@@ -55,13 +69,10 @@ impl Output {
             }
             OutputSpec::Log(_) | OutputSpec::Stdout(_) => {}
         }
-        let retry = spec.retry();
-        let default = DeliveryPolicy::default();
-        let backoff = retry.backoff.map_or(default.backoff, crate::units::Span::duration);
-        Ok(Self { spec: spec.clone(), policy: DeliveryPolicy { backoff, max_retries: retry.max, ..default } })
+        Ok(Self { spec: spec.clone() })
     }
 
-    /// Whether a run that ended so is delivered here.
+    /// Whether a run that ended so is delivered here; under `changed` also what was delivered before decides.
     #[must_use]
     pub fn wants(&self, outcome: Outcome) -> bool {
         match self.spec.when() {
@@ -74,10 +85,7 @@ impl Output {
     pub(super) fn warning(&self) -> Option<String> {
         let target = &self.spec;
         match target {
-            OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => (target.when() == DeliverWhen::Changed)
-                .then(|| {
-                    format!("output `{target}`: `when: changed` is not served by this version: every run is delivered")
-                }),
+            OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => None,
             OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => {
                 Some(format!(
                     "output `{target}`: this version delivers to `log`, `stdout` and `file` only: deliveries to it give up, \

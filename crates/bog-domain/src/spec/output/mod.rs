@@ -87,7 +87,17 @@ impl OutputSpec {
     /// Which runs it is told of.
     #[must_use]
     pub fn when(&self) -> DeliverWhen {
-        let when = match self {
+        self.written_when().unwrap_or_default()
+    }
+
+    /// Whether it says which runs it is told of.
+    #[must_use]
+    pub const fn has_when(&self) -> bool {
+        self.written_when().is_some()
+    }
+
+    const fn written_when(&self) -> Option<DeliverWhen> {
+        match self {
             Self::Log(spec) => spec.when,
             Self::Stdout(spec) => spec.when,
             Self::File(spec) => spec.when,
@@ -95,8 +105,7 @@ impl OutputSpec {
             Self::Webhook(spec) => spec.when,
             Self::Email(spec) => spec.when,
             Self::GithubComment(spec) => spec.when,
-        };
-        when.unwrap_or_default()
+        }
     }
 
     /// Its template, if it has one.
