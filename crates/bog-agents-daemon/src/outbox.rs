@@ -188,7 +188,9 @@ impl Outbox {
             Err(attempted) => return Ok(attempted),
         };
         let work = move || outputs::deliver(&target, &message, &roots, intent.as_ref());
-        Ok(tasks::blocking(work).await.unwrap_or_else(|error| Attempted::Passing { error: error.to_string() }))
+        Ok(tasks::blocking(work)
+            .await
+            .unwrap_or_else(|error| Attempted::Passing { error: error.to_string(), retry_after: None }))
     }
 
     fn roots_of(&self, job: &Job) -> file::Roots {

@@ -71,9 +71,16 @@ pub enum Attempted {
     Passing {
         /// What went wrong, for people.
         error: String,
+        /// How long the target asked to be left alone (`Retry-After`).
+        retry_after: Option<Duration>,
     },
     /// It failed in a way that will not pass.
     Permanent {
+        /// What went wrong, for people.
+        error: String,
+    },
+    /// It was sent and no answer came: it may have arrived.
+    Unknown {
         /// What went wrong, for people.
         error: String,
     },
@@ -114,7 +121,7 @@ pub fn after_delivery(
     match attempted {
         Attempted::Delivered { receipt } => AfterDelivery::Delivered { receipt },
         Attempted::Permanent { error } => AfterDelivery::GaveUp { error },
-        Attempted::Passing { error } => {
+        Attempted::Passing { error, .. } | Attempted::Unknown { error } => {
             let delay = backoff(policy.backoff, DeliveryPolicy::MAX_BACKOFF, attempt, roll);
             let tries_left = policy.max_retries.is_none_or(|max| attempt <= max);
             if tries_left && age + delay < policy.deadline {
@@ -136,7 +143,7 @@ mod tests {
     }
 
     fn passing() -> Attempted {
-        Attempted::Passing { error: "busy".to_owned() }
+        Attempted::Passing { error: "busy".to_owned(), retry_after: None }
     }
 
     #[test]
