@@ -9,7 +9,7 @@ mod trigger;
 pub use agent::Agent;
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
-pub use output::Output;
+pub use output::{Output, issue_number};
 pub use trigger::{Timing, Trigger};
 
 use crate::error::SpecError;
