@@ -4,13 +4,14 @@
 use crate::clock;
 use crate::context;
 use crate::jobs::Jobs;
-use crate::outputs::{self, Message, Target, file};
+use crate::outputs::{self, Context, Email, GithubComment, Message, Services, Slack, Target, Webhook, file};
 use crate::secrets::Secrets;
 use crate::store::{DueDelivery, Store, StoreError};
-use crate::tasks::{self, Group};
+use crate::tasks::Group;
 use crate::telemetry::{Metrics, Problems};
 use crate::wakes::Wakes;
 use bog_domain::delivery::{AfterDelivery, Attempted, DeliveryPolicy, after_delivery};
+use bog_domain::fire::Cause;
 use bog_domain::ids::DeliveryId;
 use bog_domain::job::Job;
 use bog_domain::run::Outcome;
@@ -50,6 +51,8 @@ pub struct Outbox {
     pub problems: Problems,
     /// Where files may be written.
     pub roots: file::Roots,
+    /// What targets share.
+    pub services: Services,
     /// Deliveries under way.
     pub under_way: Arc<Mutex<HashSet<DeliveryId>>>,
     /// One delivery at a time to each target, in order.
@@ -177,7 +180,9 @@ impl Outbox {
         let output = self.store.output(due.run.id).await?.unwrap_or_default();
         let mut context = context::of_run(&self.store, &due.run, &job, due.run.attempt).await?;
         context::add_end(&mut context, &due.run, &output);
-        let rendered = rendered(due, &job, &context, output);
+        let fires = self.store.fires_of(due.run.id, context::MAX_EVENTS).await?;
+        let depth = fires.iter().map(|fire| fire.cause.depth).max().unwrap_or_default();
+        let rendered = rendered(due, &job, &context, output, depth);
         let (target, message) = match rendered {
             Ok((target, message)) => (target, Message { text: self.secrets.masked(message.text), ..message }),
             Err(attempted) => return Ok(attempted),
@@ -187,10 +192,13 @@ impl Outbox {
             Ok(intent) => intent,
             Err(attempted) => return Ok(attempted),
         };
-        let work = move || outputs::deliver(&target, &message, &roots, intent.as_ref());
-        Ok(tasks::blocking(work)
-            .await
-            .unwrap_or_else(|error| Attempted::Passing { error: error.to_string(), retry_after: None }))
+        let previous = match target.looks_back() {
+            true => self.store.last_receipt(due.run.job_uid, due.delivery.target.clone()).await?,
+            false => None,
+        };
+        let (services, attempt) = (self.services.clone(), due.delivery.attempts + 1);
+        let context = Context { services, roots, intent, previous, attempt };
+        Ok(outputs::deliver(&target, &message, &context).await)
     }
 
     fn roots_of(&self, job: &Job) -> file::Roots {
@@ -231,6 +239,7 @@ fn rendered(
     job: &Job,
     context: &serde_json::Value,
     output: String,
+    depth: u32,
 ) -> Result<(Target, Message), Attempted> {
     let spec = &due.delivery.spec;
     let target = match spec {
@@ -244,12 +253,11 @@ fn rendered(
                 FileMode::Replace => Target::Replace { path },
             }
         }
-        OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => {
-            let error = format!(
-                "`{}` is not served by this version, which delivers to `log`, `stdout` and `file`",
-                spec.kind()
-            );
-            return Err(permanent(error));
+        OutputSpec::Webhook(hook) => Target::Webhook(Webhook::render(hook).map_err(permanent)?),
+        OutputSpec::Email(email) => Target::Email(Email::render(email, context).map_err(permanent)?),
+        OutputSpec::Slack(slack) => Target::Slack(Slack::render(slack).map_err(permanent)?),
+        OutputSpec::GithubComment(comment) => {
+            Target::GithubComment(GithubComment::render(comment, context).map_err(permanent)?)
         }
     };
     let text = match spec.template() {
@@ -263,7 +271,19 @@ fn rendered(
         None => text,
     };
     let outcome = due.run.outcome.unwrap_or(Outcome::Interrupted);
-    let message = Message { delivery: due.delivery.id, job: job.id.clone(), run: due.run.id, outcome, text };
+    let message = Message {
+        delivery: due.delivery.id,
+        job: job.id.clone(),
+        job_name: job.name.clone(),
+        run: due.run.id,
+        outcome,
+        text,
+        error: due.run.error.clone(),
+        started_at: due.run.started_at,
+        finished_at: due.run.finished_at,
+        cause: Cause::of_run(due.run.fire_id, depth),
+        sample: false,
+    };
     Ok((target, message))
 }
 

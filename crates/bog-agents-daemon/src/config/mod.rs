@@ -1,8 +1,10 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
 mod granted;
+mod outputs;
 
 pub use granted::SandboxSettings;
+pub use outputs::OutputSettings;
 
 use bog_domain::job::{Ceilings, Defaults, Limits};
 use bog_domain::units::Span;
@@ -48,6 +50,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
+    /// How results are delivered.
+    pub outputs: OutputSettings,
 }
 
 impl Default for Config {
@@ -64,6 +68,7 @@ impl Default for Config {
             limits: Limits::default(),
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
+            outputs: OutputSettings::default(),
         }
     }
 }
@@ -114,6 +119,7 @@ impl Config {
             jiff::tz::TimeZone::get(zone)
                 .map_err(|_| format!("`timezone`: `{zone}` is not an IANA time zone, for example `Europe/Berlin`"))?;
         }
+        config.outputs.check()?;
         Ok(config)
     }
 
@@ -180,6 +186,9 @@ mod tests {
             "[sandbox]\nmode = 'off'\n",
             "[sandbox]\nread = ['/srv', './x']\n",
             "[sandbox]\nread = ['/srv/../x']\n",
+            "[outputs]\ntimeout = '0s'\n",
+            "[outputs]\nslack_api_url = 'slack.com'\n",
+            "[outputs]\nallow_privat = true\n",
         ]
         .map(|text| Config::parse(text).unwrap_err())
         .to_vec();

@@ -22,6 +22,7 @@ mod plans;
 mod prune;
 mod query;
 mod reader;
+mod receipts;
 mod rows;
 mod save_job;
 mod slots;
