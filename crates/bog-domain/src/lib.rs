@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a disk or a network, and nothing is async: every decision is a function of its
 //! arguments. The daemon's workers are thin loops around these functions.
 
+pub mod address;
 pub mod cause;
 pub mod containment;
 pub mod delivery;
@@ -19,4 +20,5 @@ pub mod run;
 pub mod schedule;
 pub mod spec;
 pub mod template;
+pub mod text;
 pub mod units;

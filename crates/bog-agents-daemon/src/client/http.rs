@@ -39,8 +39,12 @@ impl Client {
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
         headers.insert("x-bog-client", HeaderValue::from_static("cli"));
+        // The usual authorities only: what is built without being asked for reads the machine's list of them each time.
+        let tls = crate::tls::client(Vec::new())
+            .map_err(|error| ClientError::Transport { url: address.url.to_string(), error: error.to_string() })?;
         let http = reqwest::Client::builder()
             .default_headers(headers)
+            .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -1,8 +1,10 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
 mod granted;
+mod outputs;
 
 pub use granted::SandboxSettings;
+pub use outputs::OutputSettings;
 
 use bog_domain::job::{Ceilings, Defaults, Limits, alert_outputs};
 use bog_domain::spec::OutputSpec;
@@ -49,6 +51,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
+    /// How results are delivered.
+    pub outputs: OutputSettings,
     /// Who is told when any job begins to fail, and when it works again.
     pub on_failure: Vec<OutputSpec>,
 }
@@ -67,6 +71,7 @@ impl Default for Config {
             limits: Limits::default(),
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
+            outputs: OutputSettings::default(),
             on_failure: Vec::new(),
         }
     }
@@ -118,6 +123,7 @@ impl Config {
             jiff::tz::TimeZone::get(zone)
                 .map_err(|_| format!("`timezone`: `{zone}` is not an IANA time zone, for example `Europe/Berlin`"))?;
         }
+        config.outputs.check()?;
         alert_outputs(&config.on_failure).map_err(|error| error.to_string())?;
         Ok(config)
     }
@@ -188,6 +194,9 @@ mod tests {
             "[sandbox]\nmode = 'off'\n",
             "[sandbox]\nread = ['/srv', './x']\n",
             "[sandbox]\nread = ['/srv/../x']\n",
+            "[outputs]\ntimeout = '0s'\n",
+            "[outputs]\nslack_api_url = 'slack.com'\n",
+            "[outputs]\nallow_privat = true\n",
             "[[on_failure]]\ntype = 'fax'\n",
             "[[on_failure]]\ntype = 'log'\n[[on_failure]]\ntype = 'slack'\n",
             "[[on_failure]]\ntype = 'log'\nwhen = 'changed'\n",

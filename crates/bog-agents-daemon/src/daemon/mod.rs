@@ -16,7 +16,9 @@ use crate::dispatcher::{self, Dispatcher};
 use crate::inbox::Inbox;
 use crate::jobs::{self, Jobs, JobsError};
 use crate::outbox::{self, Outbox};
+use crate::outputs::Services;
 use crate::outputs::file::Roots;
+use crate::outputs::http::{self, Http};
 use crate::secrets::{self, Secrets};
 use crate::store::{Opened, Store};
 use crate::tasks::Group;
@@ -182,9 +184,22 @@ async fn build(
         metrics: metrics.clone(),
         problems: problems.clone(),
         roots,
+        services: services(config, secrets.clone()),
         under_way: outbox::UnderWay::default(),
     };
     Ok((Parts { store, secrets, wakes, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
+}
+
+/// What targets share. Nothing of it is made before it is used.
+fn services(config: &Config, secrets: Secrets) -> Services {
+    let outputs = &config.outputs;
+    let http = Http::new(http::Settings {
+        allow_private: outputs.allow_private,
+        ca_file: outputs.ca_file.clone(),
+        timeout: outputs.timeout.duration(),
+    });
+    let (slack_api, github_api) = (outputs.slack_api_url.clone(), outputs.github_api_url.clone());
+    Services { http, secrets, slack_api, github_api }
 }
 
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.

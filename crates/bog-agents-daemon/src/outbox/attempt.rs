@@ -3,9 +3,8 @@
 use super::{Outbox, REPORTER, RETRY, message, target};
 use crate::clock;
 use crate::context;
-use crate::outputs::{self, Message, Target, file};
+use crate::outputs::{self, Context, Target, file};
 use crate::store::{DueDelivery, StoreError};
-use crate::tasks;
 use bog_domain::delivery::{AfterDelivery, Attempted, Standing, after_delivery};
 use bog_domain::job::Job;
 
@@ -20,8 +19,8 @@ pub(super) async fn attempt(outbox: Outbox, due: DueDelivery) {
             answers
         }
         Err(error) => {
-            tracing::error!(delivery.id = %id, %error, "what is to be delivered cannot be read; trying again");
-            outbox.problems.report(REPORTER, format!("deliveries cannot be read: {error}"));
+            tracing::error!(delivery.id = %id, %error, "a delivery cannot begin; trying again");
+            outbox.problems.report(REPORTER, format!("deliveries cannot begin: {error}"));
             tokio::time::sleep(RETRY).await;
             true
         }
@@ -36,68 +35,44 @@ impl Outbox {
             return Ok(Attempted::Permanent { error });
         };
         let output = self.store.output(due.run.id).await?.unwrap_or_default();
-        let mut context = context::of_run(&self.store, &due.run, &job, due.run.attempt).await?;
-        context::add_end(&mut context, &due.run, &output);
-        context::add_incident(&mut context, due.delivery.purpose, due.delivery.incident);
-        let spec = &due.delivery.spec;
-        let rendered =
-            message::render(due, &context, output).and_then(|text| Ok((target::render(spec, &job, &context)?, text)));
-        match rendered {
-            Ok((target, text)) => {
-                let message = message::message(due, self.secrets.masked(text));
-                self.send(due, &job, target, message).await
-            }
+        let mut seen = context::of_run(&self.store, &due.run, &job, due.run.attempt).await?;
+        context::add_end(&mut seen, &due.run, &output);
+        context::add_incident(&mut seen, due.delivery.purpose, due.delivery.incident);
+        let text = match message::render(due, &seen, output) {
+            Ok(text) => text,
+            Err(error) => return Ok(Attempted::Permanent { error }),
+        };
+        match target::render(&due.delivery.spec, &job, &seen) {
+            Ok(target) => self.send(due, &job, &target, text).await,
             Err(error) => Ok(Attempted::Permanent { error }),
         }
     }
 
-    async fn send(
-        &self,
-        due: &DueDelivery,
-        job: &Job,
-        target: Target,
-        message: Message,
-    ) -> Result<Attempted, StoreError> {
+    async fn send(&self, due: &DueDelivery, job: &Job, target: &Target, text: String) -> Result<Attempted, StoreError> {
         let roots = self.roots_of(job);
-        let intent = match self.intent(due, &target, &roots).await? {
-            Ok(intent) => intent,
+        let before = match self.intend(due, target, &roots).await? {
+            Ok(before) => before,
             Err(attempted) => return Ok(attempted),
         };
+        let fires = self.store.fires_of(due.run.id, context::MAX_EVENTS).await?;
+        let depth = fires.iter().map(|fire| fire.cause.depth).max().unwrap_or_default();
+        let error = due.run.error.clone().map(|error| self.secrets.masked(error));
+        let message = message::message(due, self.secrets.masked(text), error, depth);
+        let services = self.services.clone();
+        let previous = due.last_receipt.clone();
+        let context = Context { services, roots, intent: before.intent, previous, attempt: before.attempt };
         crate::failpoint::hit("outbox.before_send");
-        Ok(send(target, message, roots, intent).await)
+        Ok(outputs::deliver(target, &message, &context).await)
     }
 
+    /// Where the files of a job's outputs may lie.
     pub(super) fn roots_of(&self, job: &Job) -> file::Roots {
         let working_dir = job.working_dir.as_deref().map(crate::env::expand_home);
         file::Roots { more: self.roots.more.iter().cloned().chain(working_dir).collect(), ..self.roots.clone() }
     }
 
-    /// What was or is now remembered of where a text is appended. Remembered durably before the target begins.
-    async fn intent(
-        &self,
-        due: &DueDelivery,
-        target: &Target,
-        roots: &file::Roots,
-    ) -> Result<Result<Option<file::Intent>, Attempted>, StoreError> {
-        let Target::Append { path } = target else { return Ok(Ok(None)) };
-        if let Some(earlier) = &due.delivery.intent
-            && let Ok(intent) = serde_json::from_str(earlier)
-        {
-            return Ok(Ok(Some(intent)));
-        }
-        match file::intend(roots, path) {
-            Err(attempted) => Ok(Err(attempted)),
-            Ok(intent) => {
-                self.store.intend(due.delivery.id, serde_json::to_string(&intent)?).await?;
-                crate::failpoint::hit("outbox.intended");
-                Ok(Ok(None))
-            }
-        }
-    }
-
     async fn record(&self, due: &DueDelivery, attempted: Attempted) {
-        let delivery = &due.delivery;
-        let now = clock::now();
+        let (delivery, now) = (&due.delivery, clock::now());
         let age = now.duration_since(delivery.begun_at).try_into().unwrap_or_default();
         let standing = Standing { was: delivery.state, attempt: delivery.attempts + 1, age };
         let after = after_delivery(attempted, standing, &delivery.spec.retry().into(), clock::roll());
@@ -111,7 +86,7 @@ impl Outbox {
     }
 
     fn say(&self, due: &DueDelivery, attempt: u32, after: &AfterDelivery) {
-        let (run, target, state) = (due.run.id, &due.delivery.target, after.state());
+        let (run, target) = (due.run.id, &due.delivery.target);
         match after {
             AfterDelivery::Delivered { .. } => tracing::debug!(run.id = %run, %target, attempt, "delivered"),
             AfterDelivery::RetryAfter { delay, error, .. } => {
@@ -121,18 +96,6 @@ impl Outbox {
                 tracing::error!(run.id = %run, %target, attempt, %error, "not delivered, given up");
             }
         }
-        self.metrics.delivered(state);
+        self.metrics.delivered(after.state());
     }
-}
-
-/// Sends a message once.
-pub(super) async fn send(
-    target: Target,
-    message: Message,
-    roots: file::Roots,
-    intent: Option<file::Intent>,
-) -> Attempted {
-    let work = move || outputs::deliver(&target, &message, &roots, intent.as_ref());
-    let done = tasks::blocking(work).await;
-    done.unwrap_or_else(|error| Attempted::Passing { error: error.to_string(), retry_after: None })
 }

@@ -4,6 +4,7 @@
 use crate::outputs::Message;
 use crate::store::{DueDelivery, RunRow};
 use bog_domain::delivery::Purpose;
+use bog_domain::fire::Cause;
 use bog_domain::incident::Incident;
 use bog_domain::run::Outcome;
 use bog_domain::spec::OutputSpec;
@@ -40,14 +41,22 @@ pub(super) fn templated(spec: &OutputSpec, context: &Value, text: String) -> Res
     })
 }
 
-/// The message that carries a text.
-pub(super) fn message(due: &DueDelivery, text: String) -> Message {
+/// The message that carries a text. Whatever it causes is caused by the run, which is `depth` runs away from the outside
+/// world.
+pub(super) fn message(due: &DueDelivery, text: String, error: Option<String>, depth: u32) -> Message {
+    let DueDelivery { delivery, run, .. } = due;
     Message {
-        delivery: due.delivery.id,
-        job: due.run.job_id.clone(),
-        run: due.run.id,
-        outcome: due.run.outcome.unwrap_or(Outcome::Interrupted),
+        delivery: delivery.id,
+        job: run.job_id.clone(),
+        job_name: run.job_name.clone(),
+        run: run.id,
+        outcome: run.outcome.unwrap_or(Outcome::Interrupted),
         text,
+        error,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        cause: Cause::of_run(run.fire_id, depth),
+        sample: false,
     }
 }
 

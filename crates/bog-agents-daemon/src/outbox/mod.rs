@@ -2,9 +2,10 @@
 //! agent again, and a target that is slow or broken holds up no other.
 //!
 //! The ledger says what is due; `attempt` makes one attempt and records what came of it, `target` and `message` say
-//! where and what, `sample` tries a job's outputs without a run. Which host has room is [`Pace`]'s to say.
+//! where and what, `intent` what must be known if the daemon dies over it, `sample` tries a job's outputs without a run. Which host has room is [`Pace`]'s to say.
 
 mod attempt;
+mod intent;
 mod message;
 mod sample;
 mod target;
@@ -13,7 +14,7 @@ pub use sample::Sampled;
 
 use crate::clock;
 use crate::jobs::Jobs;
-use crate::outputs::file;
+use crate::outputs::{Services, file};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError, Wanted};
 use crate::tasks::Group;
@@ -53,6 +54,8 @@ pub struct Outbox {
     pub problems: Problems,
     /// Where files may be written.
     pub roots: file::Roots,
+    /// What targets share.
+    pub services: Services,
     /// Deliveries under way.
     pub under_way: UnderWay,
 }

@@ -1,11 +1,12 @@
 //! Trying a job's outputs without a run: a sample, marked as one, goes to each. Nothing of it is recorded.
 
-use super::{Outbox, attempt, message, target};
+use super::{Outbox, message, target};
 use crate::clock;
 use crate::context;
-use crate::outputs::{Message, Target};
+use crate::outputs::{self, Context, Message, Target};
 use crate::store::{JobRow, StoreError};
 use bog_domain::delivery::Attempted;
+use bog_domain::fire::Cause;
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::job::Job;
 use bog_domain::run::Outcome;
@@ -46,14 +47,28 @@ impl Outbox {
             .and_then(|text| Ok((target::render(spec, job, context)?, text)));
         let attempted = match rendered {
             Ok((target, text)) => {
+                let now = clock::now();
                 let message = Message {
                     delivery: DeliveryId::new(clock::new_id()),
                     job: job.id.clone(),
+                    job_name: job.name.clone(),
                     run,
                     outcome: Outcome::Succeeded,
                     text: self.secrets.masked(format!("{MARK}{text}")),
+                    error: None,
+                    started_at: Some(now),
+                    finished_at: Some(now),
+                    cause: Cause::default(),
+                    sample: true,
                 };
-                attempt::send(beside(target), message, self.roots_of(job), None).await
+                let context = Context {
+                    services: self.services.clone(),
+                    roots: self.roots_of(job),
+                    intent: None,
+                    previous: None,
+                    attempt: 1,
+                };
+                outputs::deliver(&beside(target), &message, &context).await
             }
             Err(error) => Attempted::Permanent { error },
         };
@@ -69,6 +84,12 @@ fn beside(target: Target) -> Target {
             name.push(".sample");
             Target::Replace { path: PathBuf::from(name) }
         }
-        Target::Log | Target::Stdout | Target::Append { .. } => target,
+        Target::Log
+        | Target::Stdout
+        | Target::Append { .. }
+        | Target::Slack(_)
+        | Target::Webhook(_)
+        | Target::Email(_)
+        | Target::GithubComment(_) => target,
     }
 }

@@ -1,6 +1,6 @@
 //! Where something goes: an output as written, rendered.
 
-use crate::outputs::Target;
+use crate::outputs::{Email, GithubComment, Slack, Target, Webhook};
 use bog_domain::job::Job;
 use bog_domain::spec::{FileMode, OutputSpec};
 use bog_domain::template::Template;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// The target of an output.
 ///
 /// # Errors
-/// When a template in it cannot be rendered, or it is not served.
+/// When a template in it cannot be rendered, or what comes of one names no target.
 pub(super) fn render(spec: &OutputSpec, job: &Job, context: &Value) -> Result<Target, String> {
     match spec {
         OutputSpec::Log(_) => Ok(Target::Log),
@@ -23,9 +23,10 @@ pub(super) fn render(spec: &OutputSpec, job: &Job, context: &Value) -> Result<Ta
                 FileMode::Replace => Target::Replace { path },
             })
         }
-        OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => Err(
-            format!("`{}` is not served by this version, which delivers to `log`, `stdout` and `file`", spec.kind()),
-        ),
+        OutputSpec::Slack(slack) => Slack::render(slack).map(Target::Slack),
+        OutputSpec::Webhook(hook) => Webhook::render(hook).map(Target::Webhook),
+        OutputSpec::Email(email) => Email::render(email, context).map(Target::Email),
+        OutputSpec::GithubComment(comment) => GithubComment::render(comment, context).map(Target::GithubComment),
     }
 }
 

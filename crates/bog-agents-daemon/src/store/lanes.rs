@@ -41,7 +41,7 @@ pub(super) fn remember(tx: &Connection, delivery: &str) -> Result<(), StoreError
     let sql = "INSERT INTO told (lane, job_uid, digest, receipt) \
                SELECT d.lane, r.job_uid, d.digest, d.receipt FROM deliveries d JOIN runs r ON r.id = d.run_id \
                WHERE d.id = ?1 \
-               ON CONFLICT (lane) DO UPDATE SET digest = excluded.digest, receipt = excluded.receipt";
+               ON CONFLICT (lane) DO UPDATE SET digest = excluded.digest, receipt = coalesce(excluded.receipt, receipt)";
     tx.prepare_cached(sql)?.execute([delivery])?;
     Ok(())
 }

@@ -30,7 +30,10 @@ impl Host {
             OutputSpec::Email(email) => {
                 Self::Server(email.smtp_env_prefix.clone().unwrap_or_else(|| "SMTP_".to_owned()))
             }
-            OutputSpec::GithubComment(_) => Self::Server("api.github.com".to_owned()),
+            OutputSpec::GithubComment(comment) => {
+                let api = comment.api_url.as_deref().unwrap_or("https://api.github.com");
+                Self::Server(authority(api).to_ascii_lowercase())
+            }
         }
     }
 }
@@ -88,6 +91,7 @@ mod tests {
             (r#"{"type":"webhook","url":"http://[::1]:80?x@y"}"#, "server:[::1]:80"),
             (r#"{"type":"email","to":"a@b"}"#, "server:SMTP_"),
             (r#"{"type":"github_comment","repo":"a/b","issue":1}"#, "server:api.github.com"),
+            (r#"{"type":"github_comment","repo":"a/b","issue":1,"api_url":"https://G.x/api"}"#, "server:g.x"),
         ];
         for (spec, expected) in table {
             let host = Host::of(&serde_json::from_str(spec).unwrap());

@@ -9,7 +9,7 @@ mod trigger;
 pub use agent::Agent;
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
-pub use output::{Output, alert_outputs};
+pub use output::{Output, alert_outputs, issue_number};
 pub use trigger::{Timing, Trigger};
 
 use crate::error::SpecError;
@@ -157,10 +157,9 @@ impl Job {
     pub fn warnings(&self) -> Vec<String> {
         let agent = self.agent.warning();
         let triggers = self.triggers.iter().filter_map(Trigger::warning);
-        let outputs = self.outputs.iter().filter_map(Output::warning);
         let clamped = self.clamped.iter().map(ToString::to_string);
         let grant = self.grant_warnings.iter().cloned();
-        agent.into_iter().chain(triggers).chain(outputs).chain(clamped).chain(grant).collect()
+        agent.into_iter().chain(triggers).chain(clamped).chain(grant).collect()
     }
 
     /// The trigger of an id.

@@ -13,8 +13,8 @@ pub mod yaml;
 pub use agent::{AgentSpec, OnInterruptSpec, RetrySpec};
 pub use limits::{Features, LimitsSpec};
 pub use output::{
-    DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec,
-    SlackSpec, StdoutSpec, WebhookOutputSpec,
+    CommentMode, DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber,
+    LogSpec, OutputSpec, SlackSpec, SlackThread, StdoutSpec, WebhookFormat, WebhookOutputSpec,
 };
 pub use sandbox::{EventTrust, SandboxFields, SandboxMode, SandboxSpec, ShellAccess, TrustSpec};
 pub use trigger::{

@@ -1,5 +1,12 @@
 //! Where a run's result goes.
 
+mod email;
+mod github_comment;
+mod slack;
+mod webhook;
+
+pub use github_comment::issue_number;
+
 use super::{env_name, template};
 use crate::error::SpecError;
 use crate::run::Outcome;
@@ -55,18 +62,16 @@ impl Output {
             }
             OutputSpec::GithubComment(comment) => {
                 template(&field("issue"), &comment.issue.0, scope)?;
+                github_comment::check(&field, comment)?;
             }
             OutputSpec::Email(email) => {
                 if let Some(subject) = &email.subject {
                     template(&field("subject"), subject, scope)?;
                 }
+                email::check(&field, email)?;
             }
-            OutputSpec::Webhook(hook) => check_url(&field("url"), &hook.url)?,
-            OutputSpec::Slack(slack) => {
-                if slack.channel.is_none() && slack.url_env.is_none() {
-                    return Err(SpecError::new(field("channel"), "missing: name a `channel`, or a `url_env`"));
-                }
-            }
+            OutputSpec::Webhook(hook) => webhook::check(&field, hook)?,
+            OutputSpec::Slack(slack) => slack::check(&field, slack)?,
             OutputSpec::Log(_) | OutputSpec::Stdout(_) => {}
         }
         Ok(Self { spec: spec.clone() })
@@ -79,19 +84,6 @@ impl Output {
             DeliverWhen::Always | DeliverWhen::Changed => true,
             DeliverWhen::Success => outcome == Outcome::Succeeded,
             DeliverWhen::Failure => outcome != Outcome::Succeeded,
-        }
-    }
-
-    pub(super) fn warning(&self) -> Option<String> {
-        let target = &self.spec;
-        match target {
-            OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => None,
-            OutputSpec::Slack(_) | OutputSpec::Webhook(_) | OutputSpec::Email(_) | OutputSpec::GithubComment(_) => {
-                Some(format!(
-                    "output `{target}`: this version delivers to `log`, `stdout` and `file` only: deliveries to it give up, \
-                     and the run's record says so"
-                ))
-            }
         }
     }
 }
@@ -108,9 +100,83 @@ fn variables(spec: &OutputSpec) -> Vec<(&'static str, &str)> {
     fields.into_iter().filter_map(|(field, name)| Some((field, name.as_deref()?))).collect()
 }
 
-fn check_url(field: &str, url: &str) -> Result<(), SpecError> {
-    if url.starts_with("https://") || url.starts_with("http://") {
-        return Ok(());
+/// Checks that it is the address of something on the web, whoever it belongs to. Passwords have no place in it.
+fn check_url(field: &str, written: &str) -> Result<(), SpecError> {
+    let refuse = |problem: &str| Err(SpecError::new(field, format!("`{written}` {problem}")));
+    match url::Url::parse(written) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) => {
+            refuse("is not a URL: it begins with `https://` or `http://`")
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err(SpecError::new(field, "has a user or password in it: values of secrets never stand in a job"))
+        }
+        Ok(url) if url.fragment().is_some() => refuse("has a `#`, which is never sent: leave it and what follows out"),
+        Ok(_) => Ok(()),
+        Err(_) if !written.starts_with("https://") && !written.starts_with("http://") => {
+            refuse("is not a URL: it begins with `https://` or `http://`")
+        }
+        Err(error) => refuse(&format!("is not a URL: {error}")),
     }
-    Err(SpecError::new(field, format!("`{url}` is not a URL: it begins with `https://` or `http://`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::job::{Defaults, Job};
+    use crate::spec::yaml;
+
+    fn refusal(output: &str) -> String {
+        let spec = yaml::parse(&format!("prompt: x\noutputs: [{{{output}}}]\n")).unwrap();
+        match Job::parse("j".parse().unwrap(), &spec, &Defaults::default()) {
+            Ok(_) => "fine".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_a_target_cannot_be_is_refused_with_what_it_can() {
+        let outputs = [
+            "type: slack",
+            "type: slack, channel: '#a b'",
+            "type: slack, channel: '#a', url_env: URL",
+            "type: slack, url_env: URL, thread: job",
+            "type: webhook, url: 'ftp://x'",
+            "type: webhook, url: 'example.com/x'",
+            "type: webhook, url: 'https://'",
+            "type: webhook, url: 'https://me:hunter2@example.com/'",
+            "type: webhook, url: 'https://example.com/#x'",
+            "type: webhook, url: 'https://example.com/', headers: {'X Y': a}",
+            "type: webhook, url: 'https://example.com/', headers: {X: \"a\\nInjected: b\"}",
+            "type: webhook, url: 'https://example.com/', headers: {Content-Length: '1'}",
+            "type: webhook, url: 'https://example.com/', headers: {Webhook-Id: a}",
+            "type: webhook, url: 'https://example.com/', headers: {Authorization: 'Bearer hunter2'}",
+            "type: webhook, url: 'https://example.com/', secret_headers: {Authorization: 'Bearer hunter2'}",
+            "type: webhook, url: 'https://example.com/', headers: {X: a}, secret_headers: {x: B}",
+            "type: email, to: ' '",
+            "type: email, to: 'a@example.com, b'",
+            "type: email, to: \"a@example.com\\nBcc: b@example.com\"",
+            "type: email, to: a@example.com, from: nobody",
+            "type: github_comment, repo: api, issue: 1",
+            "type: github_comment, repo: a/b/c, issue: 1",
+            "type: github_comment, repo: a/.., issue: 1",
+            "type: github_comment, repo: a/b, issue: 0",
+            "type: github_comment, repo: a/b, issue: '1/comments'",
+            "type: github_comment, repo: a/b, issue: 1, api_url: github.example.com",
+        ];
+        insta::assert_snapshot!(outputs.map(|output| format!("{output}\n  {}", refusal(output))).join("\n"));
+    }
+
+    #[test]
+    fn what_a_target_can_be() {
+        for output in [
+            "type: slack, channel: '#general', thread: job",
+            "type: slack, channel: C0123456789",
+            "type: slack, url_env: SLACK_URL",
+            "type: webhook, url: 'http://[::1]:8080/x?y=z', headers: {X-Team: 'a b'}, secret_headers: {Authorization: AUTH}",
+            "type: webhook, url: 'https://example.com/', format: cloudevents",
+            "type: email, to: 'On call <oncall@example.com>, b+c@example.com', from: 'Bog <bog@example.com>'",
+            "type: github_comment, repo: a-b/c.d, issue: '{{ event.payload.number }}', mode: update, api_url: 'https://x/api/v3'",
+        ] {
+            assert_eq!(refusal(output), "fine", "{output}");
+        }
+    }
 }

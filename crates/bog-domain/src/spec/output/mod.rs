@@ -10,11 +10,11 @@ mod webhook;
 
 pub use email::EmailSpec;
 pub use file::{FileMode, FileSpec};
-pub use github_comment::{GithubCommentSpec, IssueNumber};
+pub use github_comment::{CommentMode, GithubCommentSpec, IssueNumber};
 pub use log::LogSpec;
-pub use slack::SlackSpec;
+pub use slack::{SlackSpec, SlackThread};
 pub use stdout::StdoutSpec;
-pub use webhook::WebhookOutputSpec;
+pub use webhook::{WebhookFormat, WebhookOutputSpec};
 
 use crate::units::Span;
 use serde::{Deserialize, Serialize};
