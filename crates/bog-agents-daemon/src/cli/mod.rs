@@ -5,6 +5,7 @@
 
 mod completions;
 mod context;
+mod deliveries;
 mod demo;
 mod doctor;
 mod drain;
@@ -14,6 +15,7 @@ mod files;
 mod fires;
 mod job;
 mod out;
+mod outputs;
 mod run;
 mod runs;
 mod secrets;
@@ -55,6 +57,10 @@ enum Command {
     Runs(runs::Command),
     #[command(subcommand)]
     Fires(fires::Command),
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    #[command(subcommand)]
+    Outputs(outputs::Command),
     Explain(explain::Args),
     #[command(subcommand)]
     Token(token::Command),
@@ -92,6 +98,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Job(command) => wait(job::run(command, &context)),
         Command::Runs(command) => wait(runs::run(command, &context)),
         Command::Fires(command) => wait(fires::run(command, &context)),
+        Command::Deliveries(command) => wait(deliveries::run(command, &context)),
+        Command::Outputs(command) => wait(outputs::run(command, &context)),
         Command::Explain(args) => wait(explain::run(&args, &context)),
         Command::Token(command) => wait(token::run(&command, &context)),
         Command::Drain(args) => wait(drain::run(&args, &context)),

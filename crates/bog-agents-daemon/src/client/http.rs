@@ -85,7 +85,16 @@ impl Client {
 
     /// Sends a request and reads its answer.
     pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let response = self.send(request.timeout(ANSWER_TIMEOUT)).await?;
+        self.json_within(request, ANSWER_TIMEOUT).await
+    }
+
+    /// Sends a request whose answer may take as long as this, and reads it.
+    pub(super) async fn json_within<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        timeout: Duration,
+    ) -> Result<T, ClientError> {
+        let response = self.send(request.timeout(timeout)).await?;
         let url = response.url().to_string();
         let body = response.bytes().await.map_err(|error| ClientError::from_reqwest(&url, error))?;
         serde_json::from_slice(&body)

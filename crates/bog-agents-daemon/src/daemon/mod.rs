@@ -270,6 +270,7 @@ impl Workers {
             store: parts.store.clone(),
             inbox: parts.inbox.clone(),
             jobs: parts.jobs.clone(),
+            outbox: parts.outbox.clone(),
             secrets: parts.secrets.clone(),
             metrics: parts.metrics.clone(),
             token: parts.token.clone(),

@@ -123,6 +123,16 @@ pub async fn run(outbox: Outbox, stop: CancellationToken) {
 }
 
 impl Outbox {
+    /// Makes a delivery once more: see [`Store::redeliver`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn redeliver(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        let found = self.store.redeliver(id, now).await?;
+        self.wakes.outbox.notify_one();
+        Ok(found)
+    }
+
     async fn start_due(&self, deliveries: &mut Group) -> Result<Option<Timestamp>, StoreError> {
         let now = clock::now();
         let wanted = self.under_way.wanted(now);
