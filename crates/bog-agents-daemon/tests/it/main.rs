@@ -15,6 +15,7 @@ mod grants;
 mod jobs;
 mod limits;
 mod orphans;
+mod outputs;
 mod relay;
 mod runner;
 #[cfg(target_os = "linux")]
