@@ -47,7 +47,7 @@ fn reset(stream: &TcpStream) {
 #[test]
 fn what_passes_is_tried_again_and_what_does_not_is_given_up() {
     let home = Home::new();
-    configure(&home, "timeout = '2s'");
+    configure(&home, "timeout = '5s'");
     let receiver = Receiver::start(behave);
     let daemon = home.start();
     let paths =

@@ -18,7 +18,7 @@ if mode in ("starttls", "implicit"):
 
 def authenticate(server, session, envelope, mechanism, data):
     ok = isinstance(data, LoginPassword) and (data.login, data.password) == (b"me", b"hunter2-hunter2")
-    return AuthResult(success=ok)
+    return AuthResult(success=ok, handled=ok)
 
 class Handler:
     later = 1
@@ -34,7 +34,7 @@ class Handler:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         part = lambda kind: mail.get_body((kind,)).get_content()
         print(json.dumps({
-            "from": envelope.mail_from, "to": envelope.rcpt_tos, "tls": session.ssl is not None,
+            "from": envelope.mail_from, "to": envelope.rcpt_tos, "tls": server.transport.get_extra_info("sslcontext") is not None,
             "authenticated": bool(session.authenticated), "text": part("plain"), "html": part("html"),
             "headers": {name.lower(): str(value) for name, value in mail.items()},
         }), flush=True)

@@ -95,3 +95,19 @@ fn a_bot_that_is_too_fast_or_may_not_share_files_still_says_all() {
     assert_eq!((&body(1)["channel"], &body(2)["thread_ts"]), (&json!("#general"), &json!("1.1")));
     assert_eq!(got[0].headers["authorization"], format!("Bearer {TOKEN}"));
 }
+
+#[test]
+fn a_thread_that_is_gone_begins_anew() {
+    let home = Home::new();
+    let receiver = Receiver::start(|request, before, stream| {
+        let body: Value = serde_json::from_str(&request.body).unwrap();
+        let gone = r#"{"ok": false, "error": "thread_not_found"}"#.to_owned();
+        let posted = format!(r#"{{"ok": true, "channel": "C1", "ts": "1.{before}"}}"#);
+        answer(stream, "200 OK", &if body["thread_ts"].is_null() { posted } else { gone });
+    });
+    let daemon = start(&home, receiver.port);
+    save(&daemon, "a", "hello", &json!([{ "type": "slack", "channel": "#general", "thread": "job" }]));
+    assert_eq!(delivered(&daemon, "a", &Value::Null), "C1/1.0");
+    assert_eq!(delivered(&daemon, "a", &Value::Null), "C1/1.2");
+    assert!(receiver.got("/api/chat.postMessage")[1].body.contains(r#""thread_ts":"1.0""#));
+}

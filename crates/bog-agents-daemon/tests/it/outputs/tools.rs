@@ -28,9 +28,10 @@ impl Server {
     pub fn python(script: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("python3");
         command.args(["-c", script]).args(arguments).env("PYTHONPATH", tools("python"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines.next().unwrap().unwrap().parse().unwrap();
+        let first = lines.next().unwrap_or_else(|| panic!("the server ended: {arguments:?}\n{script}"));
+        let port = first.unwrap().parse().unwrap();
         let got = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&got);
         std::thread::spawn(move || {

@@ -1,5 +1,6 @@
 //! Signed requests, checked by the official Standard Webhooks library and by `openssl`, over TLS.
 
+use super::receiver::{Receiver, answer};
 use super::tools::{Server, certificates};
 use super::{configure, delivered, refused, save};
 use crate::support::Home;
@@ -59,8 +60,9 @@ fn a_request_convinces_those_who_did_not_sign_it() {
     let file = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
     configure(&home, &format!("ca_file = '{}'", file("ca.pem")));
     let server = Server::python(SCRIPT, &[SECRET, &file("cert.pem"), &file("key.pem")]);
-    let daemon = home.start_with(&[("HOOK_SECRET", SECRET), ("HOOK_AUTH", "Bearer hunter2-hunter2")]).unwrap();
     let url = format!("https://localhost:{}/a?b=c", server.port);
+    let secrets = [("HOOK_SECRET", SECRET), ("HOOK_AUTH", "Bearer hunter2-hunter2"), ("HOOK_URL", &url)];
+    let daemon = home.start_with(&secrets).unwrap();
     let signed = json!({ "type": "webhook", "url": url, "hmac_secret_env": "HOOK_SECRET", "headers": { "X-Team": "a b" },
         "secret_headers": { "Authorization": "HOOK_AUTH" } });
     save(&daemon, "signed", "hunter2 is hunter2-hunter2", &json!([signed]));
@@ -84,7 +86,8 @@ fn a_request_convinces_those_who_did_not_sign_it() {
     }
     assert!(!daemon.log().contains("hunter2-hunter2"));
 
-    let event = json!({ "type": "webhook", "url": url, "format": "cloudevents", "hmac_secret_env": "HOOK_SECRET" });
+    let event =
+        json!({ "type": "webhook", "url_env": "HOOK_URL", "format": "cloudevents", "hmac_secret_env": "HOOK_SECRET" });
     save(&daemon, "event", "hello", &json!([event]));
     delivered(&daemon, "event", &Value::Null);
     let got = &server.got(2)[1];
@@ -111,4 +114,22 @@ fn a_server_that_nobody_vouches_for_gets_nothing() {
     save(&daemon, "b", "hello", &json!([{ "type": "webhook", "url": url, "hmac_secret_env": "BOG_NO_SUCH_SECRET" }]));
     let error = refused(&daemon, "b");
     assert!(error.starts_with("secret `BOG_NO_SUCH_SECRET` is not there: "), "{error}");
+}
+
+#[test]
+fn a_proxy_connects_to_what_is_not_on_this_machine() {
+    let home = Home::new();
+    let proxy = Receiver::start(|_, _, stream| answer(stream, "200 OK", ""));
+    let own = Receiver::start(|_, _, stream| answer(stream, "200 OK", ""));
+    let daemon = home.start_with(&[("http_proxy", &format!("http://127.0.0.1:{}", proxy.port))]).unwrap();
+    let hook = |url: &str| json!({ "type": "webhook", "url": url, "retry": { "max": 0 } });
+    save(&daemon, "out", "hello", &json!([hook("http://hooks.invalid/x")]));
+    delivered(&daemon, "out", &Value::Null);
+    assert_eq!(proxy.got("http://hooks.invalid/x").len(), 1);
+    save(&daemon, "own", "hello", &json!([hook(&format!("http://localhost:{}/y", own.port))]));
+    delivered(&daemon, "own", &Value::Null);
+    assert_eq!(own.got("/y").len(), 1);
+    save(&daemon, "metadata", "hello", &json!([hook("http://169.254.169.254/z")]));
+    refused(&daemon, "metadata");
+    assert!(proxy.got("http://169.254.169.254/z").is_empty());
 }
