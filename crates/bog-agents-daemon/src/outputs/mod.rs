@@ -25,7 +25,8 @@ use bog_domain::ids::{DeliveryId, JobId, RunId};
 use bog_domain::run::Outcome;
 use http::Http;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 
 /// What is to be delivered, rendered and masked.
@@ -129,27 +130,28 @@ pub struct Context {
 
 /// Delivers a message once.
 pub async fn deliver(target: &Target, message: &Message, context: &Context) -> Attempted {
-    let message = message.clone();
     match target {
-        Target::Log => on_a_thread(move || log::deliver(&message)).await,
-        Target::Stdout => on_a_thread(move || stdout::deliver(&message)).await,
+        Target::Log => on_a_thread(message, log::deliver).await,
+        Target::Stdout => on_a_thread(message, stdout::deliver).await,
         Target::Append { path } => {
             let (path, roots, intent) = (path.clone(), context.roots.clone(), context.intent.clone());
-            on_a_thread(move || file::append(&roots, &path, &message.text, intent.as_ref())).await
+            on_a_thread(message, move |message| file::append(&roots, &path, &message.text, intent.as_ref())).await
         }
         Target::Replace { path } => {
             let (path, roots) = (path.clone(), context.roots.clone());
-            on_a_thread(move || file::replace(&roots, &path, &message.text)).await
+            on_a_thread(message, move |message| file::replace(&roots, &path, &message.text)).await
         }
-        Target::Slack(slack) => slack.deliver(&message, context).await,
-        Target::Webhook(hook) => hook.deliver(&message, context).await,
-        Target::Email(email) => email.deliver(&message, context).await,
-        Target::GithubComment(comment) => comment.deliver(&message, context).await,
+        Target::Slack(slack) => slack.deliver(message, context).await,
+        Target::Webhook(hook) => hook.deliver(message, context).await,
+        Target::Email(email) => email.deliver(message, context).await,
+        Target::GithubComment(comment) => comment.deliver(message, context).await,
     }
 }
 
-async fn on_a_thread(work: impl FnOnce() -> Attempted + Send + 'static) -> Attempted {
-    let done = tasks::blocking(work).await;
+/// Delivers by what blocks.
+async fn on_a_thread(message: &Message, work: impl FnOnce(&Message) -> Attempted + Send + 'static) -> Attempted {
+    let message = message.clone();
+    let done = tasks::blocking(move || work(&message)).await;
     done.unwrap_or_else(|error| Attempted::Passing { error: error.to_string(), retry_after: None })
 }
 
@@ -166,6 +168,12 @@ impl Context {
                 Err(Attempted::Passing { error: error.to_string(), retry_after: None })
             }
         }
+    }
+
+    /// The URL that is a secret: nothing of it is shown, should it be none.
+    async fn secret_url(&self, name: &str) -> Result<Url, Attempted> {
+        let url = self.secret(name).await?;
+        url.expose_secret().trim().parse().map_err(|_| permanent(format!("the value of `{name}` is not a URL")))
     }
 }
 

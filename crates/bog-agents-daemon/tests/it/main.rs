@@ -16,6 +16,7 @@ mod jobs;
 mod limits;
 mod orphans;
 mod outbox;
+mod outputs;
 mod relay;
 mod runner;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! Markdown as HTML for mail readers. Raw HTML is shown, not obeyed; only links to the web and to mailboxes lead anywhere; an
 //! image is a link to it, so that nothing is fetched by whoever reads.
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 /// The HTML of a text in Markdown.
 pub(super) fn of(markdown: &str) -> String {
@@ -23,14 +23,17 @@ fn harmless(event: Event<'_>) -> Event<'_> {
     if let Event::Start(Tag::Link { link_type, dest_url, title, id } | Tag::Image { link_type, dest_url, title, id }) =
         event
     {
-        return Event::Start(Tag::Link { link_type, dest_url: to_the_web(dest_url), title, id });
+        return Event::Start(Tag::Link { link_type, dest_url: to_the_web(link_type, dest_url), title, id });
     }
     if event == Event::End(TagEnd::Image) { Event::End(TagEnd::Link) } else { event }
 }
 
-fn to_the_web(url: CowStr<'_>) -> CowStr<'_> {
-    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    if url.contains(':') && ["http", "https", "mailto"].contains(&scheme.as_str()) { url } else { CowStr::from("#") }
+/// An address in `<...>` gets its scheme when it is written.
+fn to_the_web(kind: LinkType, url: CowStr<'_>) -> CowStr<'_> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let leads =
+        kind == LinkType::Email || scheme.is_some_and(|scheme| ["http", "https", "mailto"].contains(&scheme.as_str()));
+    if leads { url } else { CowStr::from("#") }
 }
 
 #[cfg(test)]

@@ -80,8 +80,7 @@ mod tests {
         let (head, _) = written.split_once("\n\n").unwrap();
         assert!(head.lines().all(|line| !line.to_lowercase().starts_with("bcc")), "{head}");
         assert!(head.contains("Subject: [sample] x Bcc: evil@example.com body: failed\n"), "{head}");
-        // A lone `\r` in what is set by hand is no line either.
         let written = letter(&email(Some("Grüße\u{7}")), &message);
-        assert!(written.contains("Subject: =?utf-8?b?"), "{written}");
+        assert!(written.contains("Subject: [sample] =?utf-8?b?R3LDvMOfZQc=?=\n"), "{written}");
     }
 }

@@ -61,16 +61,9 @@ impl Failure {
             Self::Smtp(error) if error.is_permanent() || error.is_client() => {
                 Attempted::Permanent { error: format!("{to}: {error}") }
             }
-            Self::Smtp(error) => Attempted::Passing { error: format!("{to}: {}", words(&error)), retry_after: None },
+            Self::Smtp(error) => Attempted::Passing { error: format!("{to}: {error}"), retry_after: None },
             Self::Tls(error) => Attempted::Passing { error: format!("{to}: {error}"), retry_after: None },
         }
-    }
-}
-
-fn words(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -31,10 +31,24 @@ pub enum Refused {
     },
 }
 
+/// Whether a URL literally names this machine.
+pub(super) fn is_this_machine(url: &Url) -> bool {
+    let host = host(url);
+    is_localhost(host) || host.parse().is_ok_and(|address| Reach::of(address) == Reach::Loopback)
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_matches(['[', ']'])
+}
+
+/// `localhost` is no name that anybody's name server answers (RFC 6761): it is as literal as an address.
+fn is_localhost(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
 /// Judges an address that stands in a URL as it is.
 pub(super) fn judge(url: &Url) -> Result<(), Refused> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    match host.parse() {
+    match host(url).parse() {
         Ok(address) if Reach::of(address) == Reach::Special => Err(Refused::Special(address)),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -82,11 +96,9 @@ impl Guard {
     }
 
     fn judge(self, name: &str, address: IpAddr) -> Result<(), Refused> {
-        // `localhost` is no name that anybody's name server answers (RFC 6761): it is as literal as an address.
-        let literal = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
         match Reach::of(address) {
             Reach::Public => Ok(()),
-            Reach::Loopback if literal => Ok(()),
+            Reach::Loopback if is_localhost(name) => Ok(()),
             Reach::Loopback | Reach::Private if self.allow_private => Ok(()),
             Reach::Loopback | Reach::Private => Err(Refused::Private { name: name.to_owned(), address }),
             Reach::Special => Err(Refused::Special(address)),

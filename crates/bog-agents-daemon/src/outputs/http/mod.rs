@@ -74,8 +74,7 @@ impl Http {
         if let Err(refused) = guard::judge(&url) {
             return Err(Attempted::Permanent { error: format!("{}: {refused}", shown(&url)) });
         }
-        let proxied = url.as_str().parse().is_ok_and(|uri| self.inner.proxies.intercept(&uri).is_some());
-        let client = if proxied { self.proxied().await } else { self.direct().await };
+        let client = if self.inner.has_proxy_for(&url) { self.proxied().await } else { self.direct().await };
         match client {
             Ok(client) => Ok(client.request(method, url)),
             Err(error) => Err(Attempted::Passing { error, retry_after: None }),
@@ -115,6 +114,13 @@ impl Http {
             // A connection that was kept may be gone without a word, which looks like an answer that never came.
             .pool_max_idle_per_host(0);
         more(builder).build().map_err(|error| format!("no HTTP client: {}", words(&error)))
+    }
+}
+
+impl Inner {
+    /// Services of this machine are reached by itself.
+    fn has_proxy_for(&self, url: &Url) -> bool {
+        !guard::is_this_machine(url) && url.as_str().parse().is_ok_and(|uri| self.proxies.intercept(&uri).is_some())
     }
 }
 

@@ -3,11 +3,13 @@
 use crate::outputs::http::{Answer, Http, SHORT};
 use crate::outputs::permanent;
 use bog_domain::delivery::Attempted;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::form_urlencoded;
 
 /// Errors that go away by waiting. All others say what is wrong with the request or with whom it comes from.
 const PASSING: [&str; 8] = [
@@ -45,19 +47,20 @@ struct Verdict {
 impl Api<'_> {
     /// Calls a method with arguments in JSON.
     pub async fn post(&self, method: &'static str, body: &Value) -> Result<Said, Attempted> {
-        let request = self.request(Method::POST, method).await?.json(body);
+        let request = self.request(method).await?.json(body);
         self.call(method, request).await
     }
 
-    /// Calls a method with arguments in the query.
-    pub async fn get(&self, method: &'static str, arguments: &[(&str, &str)]) -> Result<Said, Attempted> {
-        let request = self.request(Method::GET, method).await?.query(arguments);
+    /// Calls a method that takes no JSON.
+    pub async fn post_form(&self, method: &'static str, arguments: &[(&str, &str)]) -> Result<Said, Attempted> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(arguments).finish();
+        let request = self.request(method).await?.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         self.call(method, request).await
     }
 
-    async fn request(&self, verb: Method, method: &str) -> Result<RequestBuilder, Attempted> {
+    async fn request(&self, method: &str) -> Result<RequestBuilder, Attempted> {
         let url = Url::parse(&format!("{}/{method}", self.base.trim_end_matches('/'))).map_err(permanent)?;
-        Ok(self.http.request(verb, url).await?.bearer_auth(self.token.expose_secret()))
+        Ok(self.http.request(Method::POST, url).await?.bearer_auth(self.token.expose_secret()))
     }
 
     async fn call(&self, method: &'static str, request: RequestBuilder) -> Result<Said, Attempted> {

@@ -2,18 +2,14 @@
 
 use super::{MAX_MESSAGES, blocks, follow};
 use crate::outputs::http::{Answer, Http, SHORT};
-use crate::outputs::{Context, Message, permanent};
+use crate::outputs::{Context, Message};
 use bog_domain::delivery::Attempted;
 use reqwest::{Method, Url};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 /// Posts a message, with the rest of a long text in further ones.
 pub(super) async fn deliver(url_env: &str, message: &Message, context: &Context) -> Result<String, Attempted> {
-    let url = context.secret(url_env).await?;
-    // The URL is the secret: nothing of it is shown.
-    let url: Url =
-        url.expose_secret().parse().map_err(|_| permanent(format!("the value of `{url_env}` is not a URL")))?;
+    let url = context.secret_url(url_env).await?;
     let http = &context.services.http;
     let pieces = blocks::pieces(&message.text);
     let (first, rest) = pieces.split_at(pieces.len().min(blocks::MANY));

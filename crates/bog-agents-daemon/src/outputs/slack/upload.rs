@@ -27,7 +27,7 @@ struct Place {
 pub(super) async fn begin(api: &Api<'_>, message: &Message) -> Result<File, Attempted> {
     let title = format!("{}-{}.md", message.job, message.run);
     let length = message.text.len().to_string();
-    let answer = api.get("files.getUploadURLExternal", &[("filename", &title), ("length", &length)]).await?;
+    let answer = api.post_form("files.getUploadURLExternal", &[("filename", &title), ("length", &length)]).await?;
     let place: Place = answer.accepted()?;
     let url: Url = place.upload_url.parse().map_err(|_| permanent("Slack names no URL for an upload"))?;
     // The URL is its own permission: no token goes along.

@@ -20,12 +20,20 @@ const MAX_ID: usize = 100;
 /// A signed HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    url: Url,
+    to: To,
     format: WebhookFormat,
     hmac_secret_env: Option<String>,
     headers: HeaderMap,
     /// Names of headers, and of the variables that hold their values.
     secret_headers: Vec<(HeaderName, String)>,
+}
+
+/// Where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum To {
+    Url(Url),
+    /// The name of the variable that holds the URL.
+    Variable(String),
 }
 
 impl Webhook {
@@ -42,7 +50,10 @@ impl Webhook {
         }
         let secret_headers = spec.secret_headers.iter().map(|(header, variable)| Ok((name(header)?, variable.clone())));
         Ok(Self {
-            url: spec.url.parse().map_err(|error| format!("`url`: {error}"))?,
+            to: match &spec.url_env {
+                Some(variable) => To::Variable(variable.clone()),
+                None => To::Url(spec.url.parse().map_err(|error| format!("`url`: {error}"))?),
+            },
             format: spec.format.unwrap_or_default(),
             hmac_secret_env: spec.hmac_secret_env.clone(),
             headers,
@@ -62,7 +73,11 @@ impl Webhook {
         let http = &context.services.http;
         let id = message.delivery.to_string();
         let (content_type, body) = body::of(self.format, message);
-        let mut request = http.request(Method::POST, self.url.clone()).await?.headers(self.headers.clone());
+        let url = match &self.to {
+            To::Url(url) => url.clone(),
+            To::Variable(variable) => context.secret_url(variable).await?,
+        };
+        let mut request = http.request(Method::POST, url).await?.headers(self.headers.clone());
         for (name, variable) in &self.secret_headers {
             let value = secret_value(variable, &context.secret(variable).await?)?;
             request = request.header(name, value);

@@ -92,7 +92,7 @@ impl Output {
 fn variables(spec: &OutputSpec) -> Vec<(&'static str, &str)> {
     let fields = match spec {
         OutputSpec::Slack(slack) => vec![("token_env", &slack.token_env), ("url_env", &slack.url_env)],
-        OutputSpec::Webhook(hook) => vec![("hmac_secret_env", &hook.hmac_secret_env)],
+        OutputSpec::Webhook(hook) => vec![("url_env", &hook.url_env), ("hmac_secret_env", &hook.hmac_secret_env)],
         OutputSpec::Email(email) => vec![("smtp_env_prefix", &email.smtp_env_prefix)],
         OutputSpec::GithubComment(comment) => vec![("token_env", &comment.token_env)],
         OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) => Vec::new(),
@@ -139,6 +139,8 @@ mod tests {
             "type: slack, channel: '#a b'",
             "type: slack, channel: '#a', url_env: URL",
             "type: slack, url_env: URL, thread: job",
+            "type: webhook",
+            "type: webhook, url: 'https://example.com/', url_env: URL",
             "type: webhook, url: 'ftp://x'",
             "type: webhook, url: 'example.com/x'",
             "type: webhook, url: 'https://'",
@@ -172,7 +174,7 @@ mod tests {
             "type: slack, channel: C0123456789",
             "type: slack, url_env: SLACK_URL",
             "type: webhook, url: 'http://[::1]:8080/x?y=z', headers: {X-Team: 'a b'}, secret_headers: {Authorization: AUTH}",
-            "type: webhook, url: 'https://example.com/', format: cloudevents",
+            "type: webhook, url_env: URL, format: cloudevents",
             "type: email, to: 'On call <oncall@example.com>, b+c@example.com', from: 'Bog <bog@example.com>'",
             "type: github_comment, repo: a-b/c.d, issue: '{{ event.payload.number }}', mode: update, api_url: 'https://x/api/v3'",
         ] {

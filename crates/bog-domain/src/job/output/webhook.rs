@@ -24,7 +24,12 @@ const OURS: [&str; 12] = [
 const SECRET: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 pub(super) fn check(field: &impl Fn(&str) -> String, hook: &WebhookOutputSpec) -> Result<(), SpecError> {
-    check_url(&field("url"), &hook.url)?;
+    match (hook.url.as_str(), &hook.url_env) {
+        ("", None) => return Err(SpecError::new(field("url"), "missing: name a `url`, or a `url_env`")),
+        ("", Some(_)) => {}
+        (_, Some(_)) => return Err(SpecError::new(field("url_env"), "there is a `url` too: leave one of them out")),
+        (url, None) => check_url(&field("url"), url)?,
+    }
     for (name, value) in &hook.headers {
         let refuse = |problem: String| Err(SpecError::new(field("headers"), problem));
         check_name(name).or_else(refuse)?;

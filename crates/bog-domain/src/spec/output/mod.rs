@@ -160,7 +160,11 @@ impl fmt::Display for OutputSpec {
             Self::Stdout(_) => f.write_str("stdout"),
             Self::File(spec) => write!(f, "file:{}", spec.path),
             Self::Slack(spec) => write!(f, "slack:{}", spec.channel.as_deref().unwrap_or("incoming webhook")),
-            Self::Webhook(spec) => write!(f, "webhook:{}", spec.url),
+            // What follows a `?` is often a secret, and this is shown everywhere.
+            Self::Webhook(spec) => {
+                let url = spec.url.split('?').next().unwrap_or_default();
+                write!(f, "webhook:{}", spec.url_env.as_deref().unwrap_or(url))
+            }
             Self::Email(spec) => write!(f, "email:{}", spec.to),
             Self::GithubComment(spec) => write!(f, "github:{}#{}", spec.repo, spec.issue.0),
         }

@@ -9,8 +9,12 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookOutputSpec {
-    /// Where it is sent.
+    /// Where it is sent; empty where `url_env` says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// Name of the variable that holds the URL, where that is a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_env: Option<String>,
     /// Name of the variable that holds the signing secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hmac_secret_env: Option<String>,
