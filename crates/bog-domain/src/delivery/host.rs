@@ -26,7 +26,10 @@ impl Host {
             OutputSpec::Stdout(_) => Self::Stdout,
             OutputSpec::File(file) => Self::File(file.path.clone()),
             OutputSpec::Slack(slack) => Self::Server(slack.url_env.clone().unwrap_or_else(|| "slack.com".to_owned())),
-            OutputSpec::Webhook(hook) => Self::Server(authority(&hook.url).to_ascii_lowercase()),
+            OutputSpec::Webhook(hook) => {
+                let named = hook.url_env.clone();
+                Self::Server(named.unwrap_or_else(|| authority(&hook.url).to_ascii_lowercase()))
+            }
             OutputSpec::Email(email) => {
                 Self::Server(email.smtp_env_prefix.clone().unwrap_or_else(|| "SMTP_".to_owned()))
             }
@@ -89,6 +92,7 @@ mod tests {
             (r#"{"type":"slack","url_env":"HOOK"}"#, "server:HOOK"),
             (r#"{"type":"webhook","url":"https://u:p@Hooks.Example:8443/x?y#z"}"#, "server:hooks.example:8443"),
             (r#"{"type":"webhook","url":"http://[::1]:80?x@y"}"#, "server:[::1]:80"),
+            (r#"{"type":"webhook","url_env":"HOOK"}"#, "server:HOOK"),
             (r#"{"type":"email","to":"a@b"}"#, "server:SMTP_"),
             (r#"{"type":"github_comment","repo":"a/b","issue":1}"#, "server:api.github.com"),
             (r#"{"type":"github_comment","repo":"a/b","issue":1,"api_url":"https://G.x/api"}"#, "server:g.x"),

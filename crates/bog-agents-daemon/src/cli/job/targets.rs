@@ -124,7 +124,7 @@ mod tests {
             "stdout",
             "file:~/a b/{{ job.id }}.md",
             "slack:#engineering",
-            "webhook:https://example.com:8080/hook?a=b#c",
+            "webhook:https://example.com:8080/hook",
             "email:a@example.com,b@example.com",
             "github:example/api#1234",
             "github:example/api#{{ event.number }}",
