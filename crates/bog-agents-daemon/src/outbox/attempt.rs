@@ -6,7 +6,9 @@ use crate::context;
 use crate::outputs::{self, Context, Target, file};
 use crate::store::{DueDelivery, StoreError};
 use bog_domain::delivery::{AfterDelivery, Attempted, Standing, after_delivery};
+use bog_domain::error::SpecError;
 use bog_domain::job::Job;
+use serde_json::{Value, json};
 
 /// Makes one attempt and sees to it that what came of it is recorded: it is not made again because a disk is full.
 pub(super) async fn attempt(outbox: Outbox, due: DueDelivery) {
@@ -30,9 +32,12 @@ pub(super) async fn attempt(outbox: Outbox, due: DueDelivery) {
 
 impl Outbox {
     async fn attempt(&self, due: &DueDelivery) -> Result<Attempted, StoreError> {
-        let Ok(job) = self.jobs.parse(&due.run.job_id, &due.spec) else {
-            let error = "the job's revision is not valid under this version".to_owned();
-            return Ok(Attempted::Permanent { error });
+        let job = match self.job(due) {
+            Ok(job) => job,
+            Err(error) => {
+                let error = format!("the job's revision is not valid under this version: {error}");
+                return Ok(Attempted::Permanent { error });
+            }
         };
         let output = self.store.output(due.run.id).await?.unwrap_or_default();
         let mut seen = context::of_run(&self.store, &due.run, &job, due.run.attempt).await?;
@@ -46,6 +51,17 @@ impl Outbox {
             Ok(target) => self.send(due, &job, &target, text).await,
             Err(error) => Ok(Attempted::Permanent { error }),
         }
+    }
+
+    /// The job. One that this version does not understand still has a name and a folder, which is enough to say how its
+    /// run ended.
+    fn job(&self, due: &DueDelivery) -> Result<Job, SpecError> {
+        self.jobs.parse(&due.run.job_id, &due.spec).or_else(|error| {
+            let written: Value = serde_json::from_str(&due.spec).map_err(|_| error)?;
+            let (name, working_dir) = (&written["name"], &written["working_dir"]);
+            let rest = json!({ "name": name, "working_dir": working_dir, "agent": { "command": ["true"] } });
+            self.jobs.parse(&due.run.job_id, &rest.to_string())
+        })
     }
 
     async fn send(&self, due: &DueDelivery, job: &Job, target: &Target, text: String) -> Result<Attempted, StoreError> {

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// Deliveries under way to one host.
 const AT_ONCE: u32 = 4;
 
+/// The same while its last answer was none: one may hang, and the next one still gets through.
+const AT_ONCE_FAILING: u32 = 2;
+
 /// Deliveries under way to all files together: each holds a thread while it writes, and a network's file system may
 /// hang.
 const FILES_AT_ONCE: u32 = 16;
@@ -28,7 +31,7 @@ pub struct Pace {
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     under_way: u32,
-    /// Whether its last answer was none that helps: then it gets one attempt at a time.
+    /// Whether the last attempt failed in a way that may be the host's fault.
     failing: bool,
     /// When its allowance is full again ("theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371).
     full_at: Option<Timestamp>,
@@ -47,7 +50,7 @@ impl Pace {
                 1_u32.saturating_sub(known.under_way).min(others)
             }
             Host::Server(_) => {
-                let at_once = if known.failing { 1 } else { AT_ONCE };
+                let at_once = if known.failing { AT_ONCE_FAILING } else { AT_ONCE };
                 at_once.saturating_sub(known.under_way).min(known.allowance(now))
             }
         }
@@ -121,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn four_at_once_to_a_server_and_one_while_it_fails() {
+    fn four_at_once_to_a_server_and_two_while_it_fails() {
         let (mut pace, slow, other) = (Pace::default(), server("slow"), server("other"));
         for left in [4, 3, 2, 1, 0] {
             assert_eq!(pace.room(&slow, at(0)), left);
@@ -131,9 +134,9 @@ mod tests {
         for _ in 0..5 {
             pace.end(&slow, false);
         }
-        assert_eq!(pace.room(&slow, at(9000)), 1);
+        assert_eq!(pace.room(&slow, at(9000)), 2);
         pace.begin(&slow, at(9000));
-        assert_eq!(pace.room(&slow, at(9000)), 0);
+        assert_eq!(pace.room(&slow, at(9000)), 1);
         pace.end(&slow, true);
         assert_eq!(pace.room(&slow, at(9000)), 4);
     }

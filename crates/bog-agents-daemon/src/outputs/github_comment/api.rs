@@ -135,7 +135,8 @@ fn failure(answer: &Answer) -> Attempted {
         {
             let until_reset = || {
                 let at = Timestamp::from_second(answer.header("x-ratelimit-reset")?.parse().ok()?).ok()?;
-                Duration::try_from(at.duration_since(clock::now())).ok()
+                // One that has passed is no reason to wait.
+                Some(Duration::try_from(at.duration_since(clock::now())).unwrap_or_default())
             };
             let retry_after = answer.retry_after().or_else(until_reset).unwrap_or(PAUSE);
             Attempted::Passing { error: error.clone(), retry_after: Some(retry_after) }

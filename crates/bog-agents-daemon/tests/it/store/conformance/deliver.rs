@@ -182,7 +182,7 @@ async fn a_host_gets_no_more_than_it_has_room_for_and_the_others_theirs() {
     assert!(rest.is_empty() && next.is_none(), "{rest:?}");
     pace.end(&found[1].delivery.host, false);
     let (rest, _) = ledger.due(&pace, &under_way, 4).await;
-    assert!(rest.is_empty(), "one that fails gets one at a time, and three are under way");
+    assert!(rest.is_empty(), "one that fails gets two at a time, and three are under way");
     ledger.close();
 }
 
