@@ -1,6 +1,6 @@
 //! The letter: headers and two versions of the text. Every value in a header is one line.
 
-use super::{Email, html, one_line};
+use super::{html, one_line};
 use crate::outputs::Message;
 use bog_domain::cause;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -10,15 +10,17 @@ use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 const MAX_TEXT: usize = 1024 * 1024;
 
 /// The letter that says what a message says.
-pub(super) fn of(email: &Email, from: Mailbox, message: &Message) -> Result<lettre::Message, String> {
+pub(super) fn of(
+    to: &[Mailbox],
+    from: Mailbox,
+    subject: Option<String>,
+    message: &Message,
+) -> Result<lettre::Message, String> {
     let domain = from.email.domain().to_owned();
     let thread = format!("<job.{}@{domain}>", message.job);
-    let subject = match &email.subject {
-        Some(subject) => subject.clone(),
-        None => one_line(&format!("{}: {}", message.job_name, message.outcome)),
-    };
+    let subject = subject.unwrap_or_else(|| one_line(&format!("{}: {}", message.job_name, message.outcome)));
     let subject = if message.sample { format!("[sample] {subject}") } else { subject };
-    let mut builder = email.to.iter().cloned().fold(lettre::Message::builder().from(from), MessageBuilder::to);
+    let mut builder = to.iter().cloned().fold(lettre::Message::builder().from(from), MessageBuilder::to);
     builder = builder
         .subject(subject)
         .message_id(Some(format!("<{}@{domain}>", message.delivery)))
@@ -51,8 +53,10 @@ fn with(builder: MessageBuilder, name: &str, value: &str) -> Result<MessageBuild
 mod tests {
     use super::*;
 
-    fn letter(email: &Email, message: &Message) -> String {
-        let letter = of(email, "bog@example.com".parse().unwrap(), message).unwrap();
+    fn letter(subject: Option<&str>, message: &Message) -> String {
+        let to = ["On call <oncall@example.com>", "b@example.com"].map(|address| address.parse().unwrap());
+        let from = "bog@example.com".parse().unwrap();
+        let letter = of(&to, from, subject.map(str::to_owned), message).unwrap();
         let text = String::from_utf8(letter.formatted()).unwrap();
         // What differs each time.
         let boundary = text.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -60,14 +64,9 @@ mod tests {
         without_date.replace(&boundary, "BOUNDARY")
     }
 
-    fn email(subject: Option<&str>) -> Email {
-        let to = vec!["On call <oncall@example.com>".parse().unwrap(), "b@example.com".parse().unwrap()];
-        Email { to, from: None, subject: subject.map(str::to_owned), prefix: "SMTP_".to_owned() }
-    }
-
     #[test]
     fn a_letter_is_a_letter() {
-        insta::assert_snapshot!(letter(&email(None), &crate::outputs::sample::message()));
+        insta::assert_snapshot!(letter(None, &crate::outputs::sample::message()));
     }
 
     #[test]
@@ -76,11 +75,11 @@ mod tests {
         message.job_name = "x\r\nBcc: evil@example.com\r\n\r\nbody".to_owned();
         message.text = "a\r\n.\r\nRCPT TO:<evil@example.com>\r\n".to_owned();
         message.sample = true;
-        let written = letter(&email(None), &message);
+        let written = letter(None, &message);
         let (head, _) = written.split_once("\n\n").unwrap();
         assert!(head.lines().all(|line| !line.to_lowercase().starts_with("bcc")), "{head}");
         assert!(head.contains("Subject: [sample] x Bcc: evil@example.com body: failed\n"), "{head}");
-        let written = letter(&email(Some("Grüße\u{7}")), &message);
+        let written = letter(Some("Grüße\u{7}"), &message);
         assert!(written.contains("Subject: [sample] =?utf-8?b?R3LDvMOfZQc=?=\n"), "{written}");
     }
 }

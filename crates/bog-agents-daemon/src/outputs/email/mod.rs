@@ -56,7 +56,8 @@ impl Email {
     async fn send(&self, message: &Message, context: &Context) -> Result<String, Attempted> {
         let settings = Settings::of(&self.prefix, crate::env::var).map_err(permanent)?;
         let from = self.from.clone().unwrap_or_else(|| settings.from.clone());
-        let letter = letter::of(self, from, message).map_err(permanent)?;
+        let subject = self.subject.clone().map(|subject| context.services.secrets.masked(subject));
+        let letter = letter::of(&self.to, from, subject, message).map_err(permanent)?;
         let login = match &settings.user {
             Some(user) => Some((user.clone(), context.secret(&settings.password_variable).await?)),
             None => None,

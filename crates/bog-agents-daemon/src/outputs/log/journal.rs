@@ -146,12 +146,11 @@ mod tests {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = rustix::net::RecvAncillaryBuffer::new(&mut space);
         rustix::net::recvmsg(&journal, &mut [], &mut control, rustix::net::RecvFlags::CMSG_CLOEXEC).unwrap();
-        let received = control.drain().find_map(|message| match message {
-            rustix::net::RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-            _ => None,
-        });
+        let Some(rustix::net::RecvAncillaryMessage::ScmRights(mut files)) = control.drain().next() else {
+            panic!("no file came")
+        };
         let mut content = String::new();
-        let mut file = File::from(received.unwrap());
+        let mut file = File::from(files.next().unwrap());
         io::Seek::rewind(&mut file).unwrap();
         io::Read::read_to_string(&mut file, &mut content).unwrap();
         assert_eq!(content, long);

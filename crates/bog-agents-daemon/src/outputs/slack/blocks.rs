@@ -3,7 +3,6 @@
 //! Nothing in a text is obeyed: without `<`, `>` and `&` it mentions nobody and links to nothing but what it shows
 //! (<https://docs.slack.dev/messaging/formatting-message-text>).
 
-use super::channel::metadata;
 use crate::outputs::Message;
 use bog_domain::run::Outcome;
 use bog_domain::text::{head, split};
@@ -53,6 +52,20 @@ fn content(message: &Message, pieces: &[&str], note: &str) -> Value {
     blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": small }] }));
     let (notice, _) = head(message.text.trim(), NOTICE);
     json!({ "text": format!("{title}: {}", escaped(notice)), "blocks": blocks, "metadata": metadata(message) })
+}
+
+/// What is sent along for programs.
+fn metadata(message: &Message) -> Value {
+    json!({
+        "event_type": "bog_run_finished",
+        "event_payload": {
+            "delivery_id": message.delivery.to_string(),
+            "job_id": message.job.as_str(),
+            "run_id": message.run.to_string(),
+            "outcome": message.outcome.as_str(),
+            "cause": message.cause.to_header(),
+        },
+    })
 }
 
 fn sections(pieces: &[&str]) -> Vec<Value> {

@@ -5,7 +5,7 @@ use super::{MAX_MESSAGES, blocks, follow, upload};
 use crate::outputs::{Context, Message};
 use bog_domain::delivery::Attempted;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What stands in a receipt before the thread that a message is in, as in Slack's own links.
 const IN_THREAD: &str = "?thread_ts=";
@@ -82,13 +82,10 @@ async fn post(api: &Api<'_>, channel: &str, thread: Option<&str>, content: Value
         body["thread_ts"] = thread.into();
     }
     let answer = api.post("chat.postMessage", &body).await?;
-    let answer = match (answer.refusal(), thread) {
-        (Some(error), Some(_)) if NO_THREAD.contains(&error) => {
-            body["thread_ts"] = Value::Null;
-            return Ok(api.post("chat.postMessage", &body).await?.accepted::<Posted>()?);
-        }
-        _ => answer,
-    };
+    if thread.is_some() && answer.refusal().is_some_and(|error| NO_THREAD.contains(&error)) {
+        body["thread_ts"] = Value::Null;
+        return api.post("chat.postMessage", &body).await?.accepted();
+    }
     let posted: Posted = answer.accepted()?;
     Ok(Posted { thread: thread.map(str::to_owned), ..posted })
 }
@@ -120,20 +117,6 @@ pub(super) fn thread_of(receipt: &str) -> &str {
     let message = receipt.split(' ').next().unwrap_or(receipt);
     let thread = message.split_once(IN_THREAD).map(|(_, thread)| thread);
     thread.unwrap_or_else(|| message.rsplit('/').next().unwrap_or(message))
-}
-
-/// What is sent along for programs.
-pub(super) fn metadata(message: &Message) -> Value {
-    json!({
-        "event_type": "bog_run_finished",
-        "event_payload": {
-            "delivery_id": message.delivery.to_string(),
-            "job_id": message.job.as_str(),
-            "run_id": message.run.to_string(),
-            "outcome": message.outcome.as_str(),
-            "cause": message.cause.to_header(),
-        },
-    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use bog_domain::spec::{WebhookFormat, WebhookOutputSpec};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 /// The longest id of an answer that is kept, in characters.
 const MAX_ID: usize = 100;
@@ -114,12 +115,11 @@ fn secret_value(variable: &str, value: &SecretString) -> Result<HeaderValue, Att
 
 /// The status and, where the receiver gives one, an id for what it made of the request.
 fn receipt(answer: &Answer) -> String {
-    let of_body =
-        serde_json::from_slice::<serde_json::Value>(&answer.body).ok().and_then(|body| match body.get("id")? {
-            serde_json::Value::String(id) => Some(id.clone()),
-            serde_json::Value::Number(id) => Some(id.to_string()),
-            _ => None,
-        });
+    let of_body = serde_json::from_slice::<Value>(&answer.body).ok().and_then(|body| match body.get("id")? {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    });
     let id = of_body.or_else(|| answer.header("x-request-id").map(str::to_owned));
     let id: Option<String> = id.map(|id| id.chars().filter(|c| !c.is_control()).take(MAX_ID).collect());
     match id.filter(|id| !id.is_empty()) {

@@ -58,30 +58,22 @@ fn server(home: &Home, mode: &str) -> Server {
     Server::python(SCRIPT, &[mode, &file("cert.pem"), &file("key.pem")])
 }
 
-fn start(home: &Home, server: &Server, tls: &str, password: &str) -> Daemon {
+fn start(home: &Home, server: &Server, tls: &str, more: &[(&str, &str)]) -> Daemon {
     let port = server.port.to_string();
-    let variables = [
-        ("MAIL_HOST", "localhost"),
-        ("MAIL_PORT", &port),
-        ("MAIL_TLS", tls),
-        ("MAIL_USER", if tls == "none" { "" } else { "me" }),
-        ("MAIL_PASSWORD", password),
-    ];
+    let user = if tls == "none" { "" } else { "me" };
+    let mut variables = vec![("MAIL_HOST", "localhost"), ("MAIL_PORT", &port), ("MAIL_TLS", tls), ("MAIL_USER", user)];
+    variables.push(("MAIL_PASSWORD", "hunter2-hunter2"));
+    variables.extend(more);
     home.start_with(&variables).unwrap()
-}
-
-fn trusting() -> Home {
-    let home = Home::new();
-    certificates(home.path());
-    configure(&home, &format!("ca_file = '{}'", home.path().join("ca.pem").display()));
-    home
 }
 
 #[test]
 fn a_mail_arrives_over_starttls_and_says_what_the_run_said() {
-    let home = trusting();
+    let home = Home::new();
+    certificates(home.path());
+    configure(&home, &format!("ca_file = '{}'", home.path().join("ca.pem").display()));
     let server = server(&home, "starttls");
-    let daemon = start(&home, &server, "starttls", "hunter2-hunter2");
+    let daemon = start(&home, &server, "starttls", &[]);
     let output = json!({ "type": "email", "to": "On call <oncall@example.com>, b@example.com", "from": "bog@example.com",
         "subject": "{{ job.name }}: {{ event.payload.title }}", "smtp_env_prefix": "MAIL_" });
     save(&daemon, "report", "**Two** of 3 are <b>fine</b>.\n.\nhunter2-hunter2\n", &json!([output]));
@@ -114,9 +106,12 @@ fn a_mail_arrives_over_starttls_and_says_what_the_run_said() {
 
 #[test]
 fn a_mail_arrives_over_tls_from_the_first_byte_and_a_wrong_password_does_not() {
-    let home = trusting();
+    let home = Home::new();
+    certificates(home.path());
+    let authority = home.path().join("ca.pem");
+    let trusting = ("SSL_CERT_FILE", authority.to_str().unwrap());
     let server = server(&home, "implicit");
-    let daemon = start(&home, &server, "implicit", "hunter2-hunter2");
+    let daemon = start(&home, &server, "implicit", &[trusting]);
     let output = json!([{ "type": "email", "to": "a@example.com", "smtp_env_prefix": "MAIL_" }]);
     save(&daemon, "a", "hello", &output);
     delivered(&daemon, "a", &Value::Null);
@@ -127,7 +122,7 @@ fn a_mail_arrives_over_tls_from_the_first_byte_and_a_wrong_password_does_not() {
         (&json!("bog-agents-daemon@localhost"), &json!("The a: succeeded"))
     );
     drop(daemon);
-    let daemon = start(&home, &server, "implicit", "hunter2-wrong");
+    let daemon = start(&home, &server, "implicit", &[trusting, ("MAIL_PASSWORD", "hunter2-wrong")]);
     let error = refused(&daemon, "a");
     assert!(error.contains("535") && !error.contains("hunter2"), "{error}");
 }
@@ -137,7 +132,7 @@ fn what_a_server_refuses_is_given_up_and_what_it_puts_off_is_tried_again() {
     let home = Home::new();
     certificates(home.path());
     let server = server(&home, "none");
-    let daemon = start(&home, &server, "none", "");
+    let daemon = start(&home, &server, "none", &[]);
     let to = |address: &str| json!([{ "type": "email", "to": address, "smtp_env_prefix": "MAIL_", "retry": { "backoff": 0.01 } }]);
     save(&daemon, "nobody", "hello", &to("a@example.com, nobody@example.com"));
     assert!(refused(&daemon, "nobody").contains("no such user"));
@@ -155,7 +150,7 @@ fn a_mail_server_that_nobody_vouches_for_gets_neither_password_nor_mail() {
     let home = Home::new();
     certificates(home.path());
     let server = server(&home, "starttls");
-    let daemon = start(&home, &server, "starttls", "hunter2-hunter2");
+    let daemon = start(&home, &server, "starttls", &[]);
     let output = json!([{ "type": "email", "to": "a@example.com", "smtp_env_prefix": "MAIL_", "retry": { "max": 0 } }]);
     save(&daemon, "a", "hello", &output);
     let run = run(&daemon, "a", &Value::Null);

@@ -97,7 +97,7 @@ fn a_limit_that_passes_is_told_from_a_right_that_is_missing() {
     let receiver = Receiver::start(move |request, before, stream| match (request.method.as_str(), before) {
         ("GET", _) => answer(stream, "200 OK", "[]"),
         _ if request.path.contains("/8/") => {
-            answer(stream, "403 Forbidden", r#"{"message": "Resource not accessible"}"#)
+            answer(stream, "403 Forbidden", r#"{"message": "Resource not accessible"}"#);
         }
         (_, 0) => {
             let head = format!("403 Forbidden\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: {}", now + 1);
@@ -105,7 +105,7 @@ fn a_limit_that_passes_is_told_from_a_right_that_is_missing() {
         }
         (_, 1) => answer(stream, "403 Forbidden\r\nRetry-After: 0", r#"{"message": "a secondary rate limit"}"#),
         (_, _) => {
-            answer(stream, "201 Created", r#"{"id": 1, "html_url": "https://github.com/a/b/issues/7#issuecomment-1"}"#)
+            answer(stream, "201 Created", r#"{"id": 1, "html_url": "https://github.com/a/b/issues/7#issuecomment-1"}"#);
         }
     });
     let daemon = start(&home, receiver.port);
