@@ -78,3 +78,28 @@ fn one_alert_and_one_recovery_whatever_happens_in_between() {
     daemon.stop();
     assert_eq!(violations(&home.data()), Vec::<String>::new());
 }
+
+#[test]
+fn a_job_that_is_not_understood_any_more_is_told_of_too() {
+    let home = home_with("");
+    let settings = format!("max_concurrent = 1\n{}", TOLD.replace("HOME", home.path().to_str().unwrap()));
+    std::fs::write(home.data().join("config.toml"), settings).unwrap();
+    home.job("busy", "agent: {command: [sleep, '1000']}\nlimits: {grace: 1s}\nalerts: false\n");
+    home.job("told", "agent: {command: ['true']}\n");
+    let daemon = home.start();
+    let busy = daemon.fire("busy");
+    daemon.run_when(&busy, "running", |run| run["state"] == "running");
+    let waiting = daemon.fire("told");
+    daemon.kill();
+    // As after an upgrade to a version that has other agents.
+    let ledger = rusqlite::Connection::open(home.data().join("daemon.db")).unwrap();
+    let sql = "UPDATE revisions SET spec = json_set(spec, '$.agent', json('{\"gone\": 1}')) \
+               WHERE job_uid = (SELECT uid FROM jobs WHERE id = 'told')";
+    assert_eq!(ledger.execute(sql, []).unwrap(), 1);
+    drop(ledger);
+    let daemon = home.start();
+    assert!(daemon.post(&format!("/runs/{busy}/cancel"), None).status < 300);
+    assert_eq!(daemon.finished(&waiting)["outcome"], "start_failed");
+    let short = || std::fs::read_to_string(home.path().join("short.md")).unwrap_or_default();
+    eventually("it is told", || short() == "told start_failed 1 false\n");
+}
