@@ -15,6 +15,9 @@ pub struct Program {
 const EVERYWHERE: &[Program] = &[
     Program { name: "sh", package: "dash" },
     Program { name: "git", package: "git" },
+    Program { name: "npm", package: "npm" },
+    Program { name: "openssl", package: "openssl" },
+    Program { name: "pip3", package: "python3-pip" },
     Program { name: "python3", package: "python3" },
 ];
 

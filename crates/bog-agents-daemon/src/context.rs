@@ -1,7 +1,11 @@
 //! What a run's templates see: the event, the job, the run and the one before it, as one JSON value.
 
 use crate::clock;
-use crate::store::{FireRow, RunRow, Store, StoreError};
+use crate::store::{FireRow, RunRow, Seq, Store, StoreError};
+use bog_domain::delivery::Purpose;
+use bog_domain::fire::TriggerKind;
+use bog_domain::ids::JobUid;
+use bog_domain::incident::Incident;
 use bog_domain::job::Job;
 use bog_domain::template::LAST_RUN_FIELDS;
 use serde_json::{Map, Value, json};
@@ -29,11 +33,7 @@ pub async fn of_run(store: &Store, run: &RunRow, job: &Job, attempt: u32) -> Res
     };
     Ok(json!({
         "event": event,
-        "job": {
-            "id": job.id,
-            "name": job.name,
-            "working_dir": job.working_dir.as_deref().map(crate::env::expand_home),
-        },
+        "job": of_job(job),
         "run": { "id": run.id, "attempt": attempt },
         "last_run": last_run(last.as_ref()),
         "now": clock::now(),
@@ -45,6 +45,37 @@ pub fn add_end(context: &mut Value, run: &RunRow, output: &str) {
     context["run"]["outcome"] = run.outcome.map(|outcome| outcome.as_str()).into();
     context["run"]["output"] = output.into();
     context["run"]["error"] = run.error.clone().into();
+}
+
+/// Adds the incident that an alert is about: when it began, how many runs failed, and whether it is over.
+pub fn add_incident(context: &mut Value, purpose: Purpose, incident: Option<Incident>) {
+    if let Some(Incident { since, failures }) = incident {
+        context["incident"] = json!({ "since": since, "failures": failures, "over": purpose == Purpose::Recovery });
+    }
+}
+
+/// What a sample's templates see: what those of the job's newest finished run saw or, where there was none, what a fire by
+/// hand would bring.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn of_sample(store: &Store, uid: JobUid, job: &Job) -> Result<Value, StoreError> {
+    if let Some(run) = store.last_run(uid, Seq::MAX).await? {
+        return of_run(store, &run, job, run.attempt).await;
+    }
+    let (now, kind) = (clock::now(), TriggerKind::Manual);
+    let event = json!({
+        "kind": kind, "fired_at": now, "tier": kind.tier(), "payload": null, "events": [], "event_count": 1,
+    });
+    Ok(json!({ "event": event, "job": of_job(job), "run": {}, "last_run": last_run(None), "now": now }))
+}
+
+fn of_job(job: &Job) -> Value {
+    json!({
+        "id": job.id,
+        "name": job.name,
+        "working_dir": job.working_dir.as_deref().map(crate::env::expand_home),
+    })
 }
 
 fn event(fire: &FireRow) -> Value {

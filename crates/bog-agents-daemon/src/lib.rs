@@ -23,5 +23,6 @@ pub mod secrets;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 pub mod triggers;
 pub mod wakes;

@@ -170,5 +170,6 @@ display_as_str!(
     Reason,
     crate::run::RunState,
     crate::run::Outcome,
-    crate::delivery::DeliveryState
+    crate::delivery::DeliveryState,
+    crate::delivery::Purpose
 );

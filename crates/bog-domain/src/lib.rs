@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a disk or a network, and nothing is async: every decision is a function of its
 //! arguments. The daemon's workers are thin loops around these functions.
 
+pub mod address;
 pub mod breaker;
 pub mod cause;
 pub mod containment;
@@ -12,6 +13,7 @@ pub mod event;
 pub mod fire;
 pub mod git;
 pub mod ids;
+pub mod incident;
 pub mod job;
 pub mod mask;
 pub mod overlap;
@@ -20,4 +22,5 @@ pub mod run;
 pub mod schedule;
 pub mod spec;
 pub mod template;
+pub mod text;
 pub mod units;

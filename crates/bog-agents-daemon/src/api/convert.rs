@@ -3,14 +3,18 @@
 use super::problem::ApiError;
 use super::wire;
 use crate::jobs::Jobs;
+use crate::outbox::Sampled;
 use crate::store::{DeliveryRow, FireRow, JobRow, Receipt, RevisionRow, RunRow};
 use bog_domain::containment::Containment;
-use bog_domain::delivery::DeliveryState;
+use bog_domain::delivery::{Attempted, DeliveryState};
 use bog_domain::error::SpecError;
 use bog_domain::spec::JobSpec;
 
 /// Outputs that gave up which a run names one by one.
 const MAX_DISPATCH_ERRORS: usize = 20;
+
+/// Deliveries in a run's record; `/deliveries?run=` lists all.
+const MAX_DELIVERIES: usize = 100;
 
 /// A job, with what may still have to be provided for it.
 pub(super) fn job(row: JobRow, jobs: &Jobs) -> Result<wire::Job, ApiError> {
@@ -93,12 +97,14 @@ pub(super) fn whole_run(
     containment: Option<Containment>,
     deliveries: Vec<DeliveryRow>,
 ) -> wire::Run {
-    let gave_up = deliveries.iter().filter(|delivery| delivery.state == DeliveryState::GaveUp);
+    let gave_up = deliveries.iter().filter(|delivery| {
+        matches!(delivery.state, DeliveryState::GaveUp | DeliveryState::Unknown) && delivery.next_at.is_none()
+    });
     let gave_up = gave_up.map(|delivery| (delivery.target.clone(), delivery.error.clone().unwrap_or_default()));
     let mut run = run(row, gave_up.collect());
     run.output = output.unwrap_or(run.output);
     run.containment = containment;
-    run.deliveries = deliveries.into_iter().map(delivery).collect();
+    run.deliveries = deliveries.into_iter().take(MAX_DELIVERIES).map(run_delivery).collect();
     run
 }
 
@@ -112,8 +118,40 @@ fn dispatch_errors(gave_up: Vec<(String, String)>) -> Vec<wire::DispatchError> {
     errors
 }
 
-fn delivery(row: DeliveryRow) -> wire::Delivery {
+/// A delivery.
+pub(super) fn delivery(row: DeliveryRow) -> wire::Delivery {
     wire::Delivery {
+        id: row.id.to_string(),
+        job_id: row.job_id.into(),
+        run_id: row.run_id.to_string(),
+        purpose: row.purpose,
+        target: row.target,
+        state: row.state,
+        attempts: row.attempts,
+        next_attempt_at: row.next_at.filter(|_| !row.waits).map(|at| at.max(row.begun_at)),
+        waits: row.waits && row.next_at.is_some(),
+        error: row.error,
+        receipt: row.receipt,
+        incident: row.incident,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+/// What came of a sample.
+pub(super) fn sampled(sampled: Sampled) -> wire::OutputTest {
+    use wire::OutputTestResult as Result;
+    let (result, error, receipt) = match sampled.attempted {
+        Attempted::Delivered { receipt } => (Result::Delivered, None, receipt),
+        Attempted::Passing { error, .. } => (Result::Failed, Some(error), None),
+        Attempted::Permanent { error } => (Result::Refused, Some(error), None),
+        Attempted::Unknown { error } => (Result::Unknown, Some(error), None),
+    };
+    wire::OutputTest { target: sampled.target, result, error, receipt }
+}
+
+fn run_delivery(row: DeliveryRow) -> wire::RunDelivery {
+    wire::RunDelivery {
         id: row.id.to_string(),
         target: row.target,
         state: row.state,

@@ -5,16 +5,20 @@ use super::params::Given;
 use super::problem::ApiError;
 use super::wire::{Health, Problem};
 use crate::clock;
-use crate::store::Incident;
+use crate::store::{FailingTarget, Incident};
 use crate::telemetry::lag;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A slot overdue by more than this means that the scheduler does not keep up.
 const TOO_LATE: Duration = Duration::from_secs(60);
+
+/// How far back deliveries count that gave up.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How the daemon is.
 #[utoipa::path(get, path = "/health", tag = "daemon", operation_id = "health",
@@ -27,7 +31,10 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
         problems.push(error.to_string());
         Default::default()
     });
-    let lag = lag(&counts, clock::now());
+    let now = clock::now();
+    let deliveries_lost = app.store.lost_deliveries(now - DAY).await.unwrap_or_default();
+    problems.extend(app.store.failing_targets(now).await.unwrap_or_default().iter().map(|one| failing(one, now)));
+    let lag = lag(&counts, now);
     if lag > TOO_LATE {
         problems.push(format!("a slot is overdue by {} s: the scheduler does not keep up", lag.as_secs()));
     }
@@ -48,6 +55,7 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
         running: counts.running,
         queued: counts.queued,
         deliveries_pending: counts.deliveries.iter().map(|(_, count)| count).sum(),
+        deliveries_lost,
         scheduler_lag_ms: u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
         next_fire_at: counts.next_slot,
         orphans_ended: counts.orphans.ended,
@@ -61,6 +69,13 @@ fn in_a_loop(incident: &Incident) -> String {
         "job `{job}` is in a loop: {blocked} of its fires were blocked ({reason}), the last at {last_at}; see \
          `bog-agents-daemon fires list --job {job} --disposition blocked`, then change the job or its `loops`"
     )
+}
+
+fn failing(target: &FailingTarget, now: Timestamp) -> String {
+    let FailingTarget { target, count, since, error } = target;
+    let deliveries = if *count == 1 { "1 delivery waits".to_owned() } else { format!("{count} deliveries wait") };
+    let minutes = now.duration_since(*since).as_mins();
+    format!("`{target}` has taken nothing for {minutes} minutes, {deliveries}: {error}")
 }
 
 /// Whether the process answers.

@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod body;
 mod convert;
+mod deliveries;
 mod effective;
 mod events;
 mod explain;
@@ -33,6 +34,7 @@ pub use server::serve;
 
 use crate::inbox::Inbox;
 use crate::jobs::Jobs;
+use crate::outbox::Outbox;
 use crate::secrets::Secrets;
 use crate::store::Store;
 use crate::telemetry::{Metrics, Problems};
@@ -48,6 +50,8 @@ pub struct App {
     pub inbox: Inbox,
     /// The jobs.
     pub jobs: Jobs,
+    /// The way out for what they say.
+    pub outbox: Outbox,
     /// What may not be told.
     pub secrets: Secrets,
     /// What is counted.

@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bog_domain::ids::JobId;
+use bog_domain::ids::{JobId, RunId};
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -92,6 +92,11 @@ impl Params {
     /// A job's id.
     pub(super) fn job(&self) -> Result<Option<JobId>, ApiError> {
         self.get("job").map(|id| id.parse().map_err(|error| ApiError::parameter("job", error))).transpose()
+    }
+
+    /// A run's id.
+    pub(super) fn run(&self) -> Result<Option<RunId>, ApiError> {
+        self.get("run").map(|id| id.parse().map_err(|error| ApiError::parameter("run", error))).transpose()
     }
 
     /// The id of what is to be made.

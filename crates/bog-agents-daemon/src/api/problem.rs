@@ -72,6 +72,13 @@ impl ApiError {
         ))
     }
 
+    /// There is no such delivery.
+    pub(super) fn no_delivery(id: &str) -> Self {
+        Self::NotFound(format!(
+            "there is no delivery `{id}`: `bog-agents-daemon deliveries list` or `GET /deliveries` shows those there are"
+        ))
+    }
+
     /// Status, name and title.
     fn class(&self) -> (StatusCode, &'static str, &'static str) {
         match self {

@@ -3,8 +3,8 @@
 use super::problem::ApiError;
 use super::server::{Connection, Held};
 use super::{
-    App, admin, body, effective, events, explain, fire, fires, health, jobs, masking, metrics, next, openapi,
-    revisions, runs,
+    App, admin, body, deliveries, effective, events, explain, fire, fires, health, jobs, masking, metrics, next,
+    openapi, revisions, runs,
 };
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -62,6 +62,10 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .routes(routes!(runs::cancel))
         .routes(routes!(fire::rerun))
         .routes(routes!(fires::all))
+        .routes(routes!(deliveries::all))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::redeliver))
+        .routes(routes!(deliveries::test))
         .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::document))

@@ -1,8 +1,10 @@
 //! The shapes that travel: what the API answers and the client reads. Times are RFC 3339 in UTC, ids are strings, and an
 //! unknown input field is an error that names it. An old sample of each is checked in and must always load.
 
+mod delivery;
 mod effective;
 
+pub use delivery::{Delivery, OutputTest, OutputTestResult, OutputTests, RunDelivery};
 pub use effective::{Effective, EffectiveGrant};
 
 use bog_domain::containment::{Containment, LimitHit};
@@ -211,11 +213,11 @@ pub struct Run {
     /// What its last attempt that ended was held by; only where one run is asked for, and where its agent was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containment: Option<Containment>,
-    /// Outputs that gave up: at most 20, the rest as one `(overflow)`.
+    /// Outputs that gave up, those included that may have been told: at most 20, the rest as one `(overflow)`.
     pub dispatch_errors: Vec<DispatchError>,
-    /// Its deliveries; only where one run is asked for.
+    /// Its deliveries, at most 100; only where one run is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deliveries: Vec<Delivery>,
+    pub deliveries: Vec<RunDelivery>,
 }
 
 /// An output that gave up.
@@ -225,24 +227,6 @@ pub struct DispatchError {
     pub target: String,
     /// What went wrong.
     pub error: String,
-}
-
-/// A delivery of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Delivery {
-    /// Its id.
-    pub id: String,
-    /// The target.
-    pub target: String,
-    /// Where it stands.
-    #[schema(value_type = String)]
-    pub state: bog_domain::delivery::DeliveryState,
-    /// Attempts made.
-    pub attempts: u32,
-    /// What went wrong.
-    pub error: Option<String>,
-    /// The target's receipt.
-    pub receipt: Option<String>,
 }
 
 /// The body of a fire by hand; may be left out.
@@ -362,6 +346,9 @@ pub struct Health {
     pub queued: u64,
     /// Deliveries to be made.
     pub deliveries_pending: u64,
+    /// Deliveries that gave up within the last day, those counted that may have arrived.
+    #[serde(default)]
+    pub deliveries_lost: u64,
     /// How late the scheduler is, in milliseconds; 0 when no slot is overdue.
     pub scheduler_lag_ms: u64,
     /// The next slot of any job.

@@ -51,7 +51,7 @@ impl Exit {
             Self::Failed => "it did not work out: a run did not succeed, a check failed, a disk or network error",
             Self::Usage => "bad input: an unknown option, a job that is not valid",
             Self::NotRunning => "the daemon is not running",
-            Self::NotFound => "no such job, run or fire",
+            Self::NotFound => "no such job, run, fire or delivery",
             Self::Conflict => "it exists already, was changed meanwhile, or is in a state that does not allow it",
             Self::Denied => "the daemon does not accept the token",
         }

@@ -5,6 +5,7 @@
 
 mod completions;
 mod context;
+mod deliveries;
 mod demo;
 mod doctor;
 mod drain;
@@ -15,6 +16,7 @@ mod fires;
 mod install_git_hook;
 mod job;
 mod out;
+mod outputs;
 mod run;
 mod runs;
 mod secrets;
@@ -56,6 +58,10 @@ enum Command {
     Runs(runs::Command),
     #[command(subcommand)]
     Fires(fires::Command),
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    #[command(subcommand)]
+    Outputs(outputs::Command),
     Explain(explain::Args),
     #[command(subcommand)]
     Token(token::Command),
@@ -94,6 +100,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Job(command) => wait(job::run(command, &context)),
         Command::Runs(command) => wait(runs::run(command, &context)),
         Command::Fires(command) => wait(fires::run(command, &context)),
+        Command::Deliveries(command) => wait(deliveries::run(command, &context)),
+        Command::Outputs(command) => wait(outputs::run(command, &context)),
         Command::Explain(args) => wait(explain::run(&args, &context)),
         Command::Token(command) => wait(token::run(&command, &context)),
         Command::Drain(args) => wait(drain::run(&args, &context)),

@@ -41,10 +41,18 @@ fn render(health: &Health, context: &Context) -> String {
         ("data folder", health.data_dir.clone()),
         ("jobs", health.job_count.to_string()),
         ("runs", format!("{} running, {} queued", health.running, health.queued)),
-        ("deliveries", format!("{} pending", health.deliveries_pending)),
+        ("deliveries", deliveries(health)),
         ("next slot", next),
         ("lag", if lag == 0 { String::new() } else { duration(SignedDuration::from_millis(lag)) }),
     ])
+}
+
+fn deliveries(health: &Health) -> String {
+    let lost = match health.deliveries_lost {
+        0 => String::new(),
+        lost => format!(", {lost} gave up in the last day"),
+    };
+    format!("{} pending{lost}", health.deliveries_pending)
 }
 
 #[cfg(test)]

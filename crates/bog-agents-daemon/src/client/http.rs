@@ -45,8 +45,12 @@ impl Client {
         if let Some(value) = env::var(env::CAUSE).and_then(|cause| HeaderValue::from_str(&cause).ok()) {
             headers.insert(cause::HEADER, value);
         }
+        // The usual authorities only: what is built without being asked for reads the machine's list of them each time.
+        let tls = crate::tls::client(Vec::new())
+            .map_err(|error| ClientError::Transport { url: address.url.to_string(), error: error.to_string() })?;
         let http = reqwest::Client::builder()
             .default_headers(headers)
+            .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -87,7 +91,16 @@ impl Client {
 
     /// Sends a request and reads its answer.
     pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let response = self.send(request.timeout(ANSWER_TIMEOUT)).await?;
+        self.json_within(request, ANSWER_TIMEOUT).await
+    }
+
+    /// Sends a request whose answer may take as long as this, and reads it.
+    pub(super) async fn json_within<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        timeout: Duration,
+    ) -> Result<T, ClientError> {
+        let response = self.send(request.timeout(timeout)).await?;
         let url = response.url().to_string();
         let body = response.bytes().await.map_err(|error| ClientError::from_reqwest(&url, error))?;
         serde_json::from_slice(&body)

@@ -5,6 +5,7 @@
 
 mod address;
 mod daemon;
+mod deliveries;
 mod error;
 mod events;
 mod http;
@@ -12,6 +13,7 @@ mod jobs;
 mod runs;
 
 pub use address::Address;
+pub use deliveries::DeliveryQuery;
 pub use error::ClientError;
 pub use events::{RunEvents, RunUpdate};
 pub use http::Client;

@@ -102,6 +102,7 @@ impl Client {
     }
 }
 
-fn parameters<const N: usize>(all: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
+/// Query parameters, without those that are not given.
+pub(super) fn parameters<const N: usize>(all: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
 }

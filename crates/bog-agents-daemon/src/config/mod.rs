@@ -1,11 +1,13 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
 mod granted;
+mod outputs;
 
 pub use granted::SandboxSettings;
+pub use outputs::OutputSettings;
 
-use bog_domain::job::{Ceilings, Defaults, Limits};
-use bog_domain::spec::LoopsSpec;
+use bog_domain::job::{Ceilings, Defaults, Limits, alert_outputs};
+use bog_domain::spec::{LoopsSpec, OutputSpec};
 use bog_domain::units::Span;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,10 @@ pub struct Config {
     pub sandbox: SandboxSettings,
     /// How much may be caused by runs where a job does not say.
     pub loops: LoopsSpec,
+    /// How results are delivered.
+    pub outputs: OutputSettings,
+    /// Who is told when any job begins to fail, and when it works again.
+    pub on_failure: Vec<OutputSpec>,
 }
 
 impl Default for Config {
@@ -68,6 +74,8 @@ impl Default for Config {
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
             loops: LoopsSpec::default(),
+            outputs: OutputSettings::default(),
+            on_failure: Vec::new(),
         }
     }
 }
@@ -118,6 +126,8 @@ impl Config {
             jiff::tz::TimeZone::get(zone)
                 .map_err(|_| format!("`timezone`: `{zone}` is not an IANA time zone, for example `Europe/Berlin`"))?;
         }
+        config.outputs.check()?;
+        alert_outputs(&config.on_failure).map_err(|error| error.to_string())?;
         Ok(config)
     }
 
@@ -172,6 +182,9 @@ mod tests {
         assert_eq!((config.port, config.log), (0, LogFormat::Json));
         assert_eq!(config.limits.wall_clock.as_secs(), 300);
         assert_eq!(Config::parse("").unwrap(), Config::default());
+        let told = "[[on_failure]]\ntype = 'slack'\nchannel = '#ops'\nretry = {max = 3, backoff = '1s'}\n\
+                    template = '{{ job.id }} {{ incident.failures }}'\n";
+        assert_eq!(Config::parse(told).unwrap().on_failure.len(), 1);
         let errors: Vec<String> = [
             "prot = 1\n",
             "max_concurrent = 0\n",
@@ -184,6 +197,13 @@ mod tests {
             "[sandbox]\nmode = 'off'\n",
             "[sandbox]\nread = ['/srv', './x']\n",
             "[sandbox]\nread = ['/srv/../x']\n",
+            "[outputs]\ntimeout = '0s'\n",
+            "[outputs]\nslack_api_url = 'slack.com'\n",
+            "[outputs]\nallow_privat = true\n",
+            "[[on_failure]]\ntype = 'fax'\n",
+            "[[on_failure]]\ntype = 'log'\n[[on_failure]]\ntype = 'slack'\n",
+            "[[on_failure]]\ntype = 'log'\nwhen = 'changed'\n",
+            "[[on_failure]]\ntype = 'log'\ntemplate = '{{ incident.sinc }}'\n",
         ]
         .map(|text| Config::parse(text).unwrap_err())
         .to_vec();

@@ -16,7 +16,9 @@ use crate::dispatcher::{self, Dispatcher};
 use crate::inbox::Inbox;
 use crate::jobs::{self, Jobs, JobsError};
 use crate::outbox::{self, Outbox};
+use crate::outputs::Services;
 use crate::outputs::file::Roots;
+use crate::outputs::http::{self, Http};
 use crate::secrets::{self, Secrets};
 use crate::store::{Opened, Store};
 use crate::tasks::Group;
@@ -25,6 +27,7 @@ use crate::triggers;
 use crate::wakes::Wakes;
 use bog_agent::providers::Provider;
 use bog_domain::breaker::Bounds;
+use bog_domain::spec::JobSpec;
 use folder::DataFolder;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -151,7 +154,7 @@ async fn build(
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);
     let jobs = Jobs::new(store.clone(), secrets.clone(), Arc::clone(&wakes), &folder.path, defaults);
     read_jobs(&jobs).await?;
-    know(&secrets, &jobs, &token).await?;
+    know(&secrets, &jobs, &token, config).await?;
     store.reschedule_all(basis, clock::now()).await?;
     let instance = dispatcher::instance_of(&folder.path);
     let dispatcher = Dispatcher {
@@ -169,6 +172,7 @@ async fn build(
         boot,
         max_concurrent: config.max_concurrent,
         shutdown_grace: config.shutdown_grace.duration(),
+        alerts: config.on_failure.clone().into(),
         folders: dispatcher::Folders::default(),
         under_way: dispatcher::UnderWay::default(),
     };
@@ -182,10 +186,22 @@ async fn build(
         metrics: metrics.clone(),
         problems: problems.clone(),
         roots,
-        under_way: Arc::default(),
-        lanes: Arc::default(),
+        services: services(config, secrets.clone()),
+        under_way: outbox::UnderWay::default(),
     };
     Ok((Parts { store, secrets, wakes, inbox, jobs, metrics, dispatcher, outbox, token, problems }, writer))
+}
+
+/// What targets share. Nothing of it is made before it is used.
+fn services(config: &Config, secrets: Secrets) -> Services {
+    let outputs = &config.outputs;
+    let http = Http::new(http::Settings {
+        allow_private: outputs.allow_private,
+        ca_file: outputs.ca_file.clone(),
+        timeout: outputs.timeout.duration(),
+    });
+    let (slack_api, github_api) = (outputs.slack_api_url.clone(), outputs.github_api_url.clone());
+    Services { http, secrets, slack_api, github_api }
 }
 
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
@@ -203,11 +219,12 @@ async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// Whatever is said from here on, these values are masked in it: what jobs name, the keys of model providers, the token.
+/// Whatever is said from here on, these values are masked in it: what jobs and alerts name, the keys of model providers, the token.
 /// What only the keyring holds follows in a moment: it may take its time, and nobody has it yet.
-async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token) -> Result<(), DaemonError> {
+async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token, config: &Config) -> Result<(), DaemonError> {
     secrets.learn(TOKEN, &token.expose().into());
     jobs.name_secrets().await?;
+    secrets.name(JobSpec { outputs: config.on_failure.clone(), ..JobSpec::default() }.secret_names());
     let keys = Provider::ALL.iter().flat_map(|provider| provider.secrets());
     secrets.check_nearby(keys.map(|name| (*name).to_owned())).await;
     Ok(())
@@ -255,6 +272,7 @@ impl Workers {
             store: parts.store.clone(),
             inbox: parts.inbox.clone(),
             jobs: parts.jobs.clone(),
+            outbox: parts.outbox.clone(),
             secrets: parts.secrets.clone(),
             metrics: parts.metrics.clone(),
             token: parts.token.clone(),

@@ -26,6 +26,7 @@ use crate::tasks::Group;
 use crate::telemetry::{Metrics, Problems};
 use crate::wakes::Wakes;
 use bog_domain::ids::RunId;
+use bog_domain::spec::OutputSpec;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -68,6 +69,8 @@ pub struct Dispatcher {
     pub max_concurrent: u32,
     /// How long running attempts are waited for at the end.
     pub shutdown_grace: Duration,
+    /// Who is told when a job begins to fail, and when it works again.
+    pub alerts: Arc<[OutputSpec]>,
     /// Where jobs work.
     pub folders: Folders,
     /// Where attempts have their control groups; `None` where none was delegated.

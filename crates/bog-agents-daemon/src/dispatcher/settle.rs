@@ -5,10 +5,11 @@ use super::{Dispatcher, RETRY, gate};
 use crate::clock;
 use crate::runner::handle::OutcomeRecord;
 use crate::store::{AttemptEnd, Claim, Ended, NewDelivery, Ready};
+use bog_domain::delivery::Purpose;
 use bog_domain::ids::DeliveryId;
 use bog_domain::job::{GateVerdict, Job};
 use bog_domain::run::{AfterAttempt, Outcome, after_attempt};
-use bog_domain::spec::JobSpec;
+use bog_domain::spec::{JobSpec, OutputSpec};
 
 /// How an attempt ended, before it is recorded.
 pub(super) enum End {
@@ -94,7 +95,8 @@ impl Dispatcher {
                 Ended::Retry { not_before: clock::now() + delay }
             }
             AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => {
-                Ended::Finished(deliveries(ready, job, record.outcome))
+                let alerts = self.alerts.iter().filter(|_| job.is_none_or(|job| job.alerts));
+                Ended::Finished(deliveries(ready, job, record.outcome).chain(notes(alerts)).collect())
             }
         };
         AttemptEnd {
@@ -121,13 +123,23 @@ fn unrecorded(outcome: Outcome, error: String) -> OutcomeRecord {
 }
 
 /// The deliveries of a run that ended so. A revision that is no longer valid as a whole still says where results go.
-fn deliveries(ready: &Ready, job: Option<&Job>, outcome: Outcome) -> Vec<NewDelivery> {
+fn deliveries(ready: &Ready, job: Option<&Job>, outcome: Outcome) -> impl Iterator<Item = NewDelivery> {
     let written = serde_json::from_str::<JobSpec>(&ready.spec).map(|spec| spec.outputs).unwrap_or_default();
     let specs = match job {
         Some(job) => job.outputs.iter().map(|output| (output.spec.clone(), output.wants(outcome))).collect(),
         None => written.into_iter().map(|spec| (spec, true)).collect::<Vec<_>>(),
     };
-    let numbered = (0..).zip(specs);
-    let wanted = numbered.filter(|(_, (_, wanted))| *wanted);
-    wanted.map(|(position, (spec, _))| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec }).collect()
+    let wanted = (0..).zip(specs).filter(|(_, (_, wanted))| *wanted);
+    wanted.map(|(position, (spec, _))| new(Purpose::Output, position, spec))
+}
+
+/// What is to be told if the job begins to fail or works again with this run, which the ledger knows.
+fn notes<'a>(alerts: impl Iterator<Item = &'a OutputSpec>) -> impl Iterator<Item = NewDelivery> {
+    (0..).zip(alerts).flat_map(|(position, spec)| {
+        [Purpose::Alert, Purpose::Recovery].map(|purpose| new(purpose, position, spec.clone()))
+    })
+}
+
+fn new(purpose: Purpose, position: u32, spec: OutputSpec) -> NewDelivery {
+    NewDelivery { id: DeliveryId::new(clock::new_id()), purpose, position, spec }
 }

@@ -12,6 +12,8 @@ pub(super) fn deliver(message: &Message) -> Attempted {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Attempted::Delivered { receipt: None },
-        Err(error) => Attempted::Passing { error: format!("standard output cannot be written: {error}") },
+        Err(error) => {
+            Attempted::Passing { error: format!("standard output cannot be written: {error}"), retry_after: None }
+        }
     }
 }

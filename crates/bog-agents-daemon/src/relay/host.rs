@@ -3,17 +3,11 @@
 //! A client is judged by what it names, never by where that leads: names and addresses are compared as they are listed.
 //! Where a listed name leads is looked up here, and addresses that no name on the network should lead to are left out.
 
+use bog_domain::address::Reach;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
-
-/// Metadata services of clouds that lie outside of the link-local ranges: they hand out credentials to whoever asks.
-const METADATA: [IpAddr; 3] = [
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-];
 
 /// A host and a port on it, written `HOST:PORT` with an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -145,23 +139,9 @@ pub fn is_this_machine(address: IpAddr) -> bool {
 /// be reached only where they are listed as what they are.
 #[must_use]
 pub fn may_be_named(address: IpAddr) -> bool {
-    let address = match address.to_canonical() {
-        IpAddr::V6(address) => translated(address).map_or(IpAddr::V6(address), IpAddr::V4),
-        v4 @ IpAddr::V4(_) => v4,
-    };
-    let is_special = match address {
-        // 0.0.0.0/8 is "this network", which systems take for themselves.
-        IpAddr::V4(v4) => v4.octets()[0] == 0 || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_multicast(),
-    };
-    !is_special && !is_this_machine(address) && !METADATA.contains(&address)
-}
-
-/// The IPv4 address to which a translator (NAT64, RFC 6052) would take this one.
-fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))),
-        _ => None,
+    match Reach::of(address) {
+        Reach::Public | Reach::Private => true,
+        Reach::Loopback | Reach::Special => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::rows::{ms, optional_document};
 use super::{Claim, OUTPUT_HEAD, Store, StoreError};
 use bog_domain::containment::{Containment, LimitHit};
+use bog_domain::delivery::Purpose;
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::run::{Outcome, Usage};
 use bog_domain::spec::OutputSpec;
@@ -65,7 +66,9 @@ pub enum Ended {
 pub struct NewDelivery {
     /// Its id.
     pub id: DeliveryId,
-    /// Its position among the job's outputs.
+    /// Why. One that alerts is made only if the job begins to fail, one that tells of its recovery only if it did.
+    pub purpose: Purpose,
+    /// Its position among the job's outputs, or among those that are told of failing jobs.
     pub position: u32,
     /// The target as written.
     pub spec: OutputSpec,
@@ -135,11 +138,7 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
             .execute(params![id, end.output])?;
     }
     match &end.then {
-        Ended::Finished(deliveries) => {
-            for delivery in deliveries {
-                insert_delivery(tx, end, delivery)?;
-            }
-        }
+        Ended::Finished(deliveries) => super::outcomes::tell(tx, end, deliveries)?,
         Ended::Retry { .. } => super::cancel::cancel_if_asked(tx, end.claim.run, end.finished_at)?,
         Ended::GateOpen { .. } | Ended::GateClosed { .. } => {}
     }
@@ -196,21 +195,6 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
 
 fn limit_hit(end: &AttemptEnd) -> Result<Option<String>, StoreError> {
     Ok(end.limit.map(|limit| serde_json::to_string(&limit)).transpose()?)
-}
-
-/// Due at once, whatever the clock is set to before it is made.
-fn insert_delivery(tx: &Connection, end: &AttemptEnd, delivery: &NewDelivery) -> Result<(), StoreError> {
-    let sql = "INSERT INTO deliveries (id, run_id, job_id, position, target, spec, state, next_at, created_at, updated_at) \
-               SELECT ?1, id, job_id, ?3, ?4, ?5, 'pending', 0, ?6, ?6 FROM runs WHERE id = ?2";
-    tx.prepare_cached(sql)?.execute(params![
-        delivery.id.to_string(),
-        end.claim.run.to_string(),
-        delivery.position,
-        delivery.spec.to_string(),
-        serde_json::to_string(&delivery.spec)?,
-        ms(end.finished_at),
-    ])?;
-    Ok(())
 }
 
 /// The first [`OUTPUT_HEAD`] bytes, cut at a character's edge.

@@ -19,7 +19,7 @@ pub struct Violation {
 
 /// Each rule with the first schema it holds of and a query that finds what breaks it; the query's one column says what
 /// was found.
-const RULES: [(i64, &str, &str); 15] = [
+const RULES: [(i64, &str, &str); 16] = [
     (
         1,
         "every fire with a run has exactly that run in the ledger",
@@ -100,7 +100,14 @@ const RULES: [(i64, &str, &str); 15] = [
         1,
         "a delivery is due if and only if it is not settled",
         "SELECT 'delivery ' || id || ' is ' || state FROM deliveries \
-         WHERE (next_at IS NOT NULL) <> (state IN ('pending', 'retrying'))",
+         WHERE CASE state WHEN 'pending' THEN next_at IS NULL WHEN 'retrying' THEN next_at IS NULL \
+                          WHEN 'unknown' THEN 0 ELSE next_at IS NOT NULL END",
+    ),
+    (
+        5,
+        "a delivery that waits for its turn waits for another",
+        "SELECT 'delivery ' || d.id FROM deliveries d WHERE d.turn = 1 AND d.next_at IS NOT NULL \
+           AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.lane = d.lane AND e.next_at IS NOT NULL AND e.turn = 0)",
     ),
     (
         1,

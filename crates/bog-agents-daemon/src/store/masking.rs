@@ -38,15 +38,16 @@ impl Store {
         Arrival { context: self.secrets.masked_json(arrival.context), filtered, ..arrival }
     }
 
-    pub(super) fn masked_after(&self, after: AfterDelivery) -> AfterDelivery {
-        match after {
-            AfterDelivery::Delivered { receipt } => {
-                AfterDelivery::Delivered { receipt: receipt.map(|receipt| self.masked(receipt)) }
-            }
-            AfterDelivery::RetryAfter { delay, error } => {
-                AfterDelivery::RetryAfter { delay, error: self.masked(error) }
-            }
-            AfterDelivery::GaveUp { error } => AfterDelivery::GaveUp { error: self.masked(error) },
+    pub(super) fn masked_after(&self, mut after: AfterDelivery) -> AfterDelivery {
+        let said = match &mut after {
+            AfterDelivery::Delivered { receipt } => receipt.as_mut(),
+            AfterDelivery::RetryAfter { error, .. }
+            | AfterDelivery::GaveUp { error }
+            | AfterDelivery::Unknown { error } => Some(error),
+        };
+        if let Some(said) = said {
+            *said = self.masked(std::mem::take(said));
         }
+        after
     }
 }

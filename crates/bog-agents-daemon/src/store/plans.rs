@@ -2,11 +2,11 @@
 //! depend on the data, as the planner is never given statistics.
 
 use super::{
-    Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, NewDelivery, NewTrigger, News, Pushes,
-    RunFilter, SaveJob, Store,
+    Advance, Arrival, AttemptEnd, Claim, DeliveryFilter, Ended, FileState, FireFilter, NewDelivery, NewTrigger, News,
+    Pushes, RunFilter, SaveJob, Store, Wanted,
 };
 use bog_domain::breaker::Bounds;
-use bog_domain::delivery::AfterDelivery;
+use bog_domain::delivery::{AfterDelivery, Pace, Purpose};
 use bog_domain::fire::{Cause, Reason, TriggerKind};
 use bog_domain::git::{Change, Move, Refs};
 use bog_domain::ids::{DeliveryId, FireId, JobUid, RunId, TriggerId};
@@ -33,7 +33,7 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 9] = [
     "loads_ready",
     "runs_parallel",
     "runs_active",
@@ -41,6 +41,7 @@ const SMALL: [&str; 8] = [
     "triggers_next",
     "triggers_git_push",
     "deliveries_due",
+    "deliveries_open",
     "runs_finished",
 ];
 
@@ -187,13 +188,20 @@ async fn attempts(store: &Store) {
         }
         let made = NewDelivery {
             id: DeliveryId::new(id()),
+            purpose: Purpose::Output,
             position: 0,
-            spec: serde_json::from_str(r#"{"type":"log"}"#).unwrap(),
+            spec: serde_json::from_str(r#"{"type":"log","when":"changed"}"#).unwrap(),
         };
-        let then = if number == 1 { Ended::Retry { not_before: at(4) } } else { Ended::Finished(vec![made]) };
+        let [alert, recovery] = [Purpose::Alert, Purpose::Recovery].map(|purpose| NewDelivery {
+            id: DeliveryId::new(id()),
+            purpose,
+            ..made.clone()
+        });
+        let then =
+            if number == 1 { Ended::Retry { not_before: at(4) } } else { Ended::Finished(vec![made, alert, recovery]) };
         let end = AttemptEnd {
             claim,
-            outcome: Outcome::Failed,
+            outcome: if number == 2 { Outcome::Failed } else { Outcome::Succeeded },
             exit_code: None,
             error: None,
             output: "x".repeat(5000),
@@ -213,12 +221,20 @@ async fn attempts(store: &Store) {
 }
 
 async fn deliveries(store: &Store) {
-    let (due, _) = store.due_deliveries(Vec::new(), at(9), 10).await.unwrap();
+    let wanted = Wanted { under_way: Vec::new(), pace: Pace::default(), limit: 10 };
+    let (due, _) = store.due_deliveries(wanted, at(9)).await.unwrap();
     let delivery = &due[0].delivery;
     store.intend(delivery.id, "intent".to_owned()).await.unwrap();
     store.deliver(delivery.id, AfterDelivery::Delivered { receipt: None }, at(9)).await.unwrap();
     store.deliveries(delivery.run_id).await.unwrap();
     store.gave_up(vec![delivery.run_id]).await.unwrap();
+    store.delivery(delivery.id).await.unwrap().unwrap();
+    store.failing_targets(at(9)).await.unwrap();
+    store.lost_deliveries(at(9)).await.unwrap();
+    for (job, run) in [(None, None), (Some("coalesce".parse().unwrap()), None), (None, Some(delivery.run_id))] {
+        store.list_deliveries(DeliveryFilter { job, run, ..DeliveryFilter::default() }, None, 10).await.unwrap();
+    }
+    assert!(store.redeliver(delivery.id, at(9)).await.unwrap());
 }
 
 async fn lists(store: &Store) {
@@ -262,8 +278,11 @@ fn plan_of(connection: &Connection, sql: &str) -> Vec<String> {
 /// Whether a step reads all of something that grows. Rows in the order of their numbers, newest first, are read only
 /// until a page is full.
 fn is_waste(step: &str, sql: &str) -> bool {
-    let newest_first = sql.contains("ORDER BY r.seq DESC LIMIT") || sql.contains("ORDER BY seq DESC LIMIT");
-    const TABLES: &str = "runs r p fires jobs j triggers t loads l deliveries d attempts revisions v answers";
+    let newest_first = sql.contains("ORDER BY r.seq DESC LIMIT")
+        || sql.contains("ORDER BY seq DESC LIMIT")
+        || sql.contains("ORDER BY d.seq DESC LIMIT");
+    const TABLES: &str =
+        "runs r p fires jobs j triggers t loads l deliveries d attempts revisions v answers told incidents";
     let scans_table = TABLES
         .split(' ')
         .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));

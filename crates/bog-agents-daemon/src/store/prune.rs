@@ -22,6 +22,7 @@ impl Store {
     /// When it cannot be written.
     pub async fn prune(&self, before: Timestamp) -> Result<Vec<RunId>, StoreError> {
         while self.write(move |tx| forget_fires(tx, before)).await? == FIRES_BATCH {}
+        self.write(move |tx| forget_deleted_jobs(tx, before)).await?;
         self.write(move |tx| forget_runs(tx, before)).await
     }
 }
@@ -29,6 +30,17 @@ impl Store {
 fn forget_fires(tx: &Connection, before: Timestamp) -> Result<usize, StoreError> {
     let sql = "DELETE FROM fires WHERE seq IN (SELECT seq FROM fires WHERE run_id IS NULL AND seen_at < ?1 LIMIT ?2)";
     Ok(tx.prepare_cached(sql)?.execute(params![ms(before), FIRES_BATCH])?)
+}
+
+/// What was remembered for the next delivery of jobs that are gone.
+fn forget_deleted_jobs(tx: &Connection, before: Timestamp) -> Result<(), StoreError> {
+    for table in ["told", "incidents"] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE job_uid IN (SELECT uid FROM jobs INDEXED BY jobs_gone WHERE deleted_at < ?1)"
+        );
+        tx.prepare_cached(&sql)?.execute([ms(before)])?;
+    }
+    Ok(())
 }
 
 fn forget_runs(tx: &Connection, before: Timestamp) -> Result<Vec<RunId>, StoreError> {

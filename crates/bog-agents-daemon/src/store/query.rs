@@ -279,7 +279,7 @@ fn fires(
     Ok(statement.query_map(params, FireRow::read)?.collect::<Result<_, _>>()?)
 }
 
-fn page<T>(mut items: Vec<T>, limit: u32, seq: impl Fn(&T) -> Seq) -> Page<T> {
+pub(super) fn page<T>(mut items: Vec<T>, limit: u32, seq: impl Fn(&T) -> Seq) -> Page<T> {
     items.sort_by_key(|item| std::cmp::Reverse(seq(item)));
     let limit = limit as usize;
     let more = items.len() > limit;

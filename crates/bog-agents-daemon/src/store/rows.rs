@@ -1,9 +1,10 @@
 //! The rows as Rust values, and how they are read.
 
 use bog_domain::containment::LimitHit;
-use bog_domain::delivery::DeliveryState;
+use bog_domain::delivery::{DeliveryState, Host, Purpose};
 use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{DeliveryId, FireId, JobId, JobUid, RunId, TriggerId};
+use bog_domain::incident::Incident;
 use bog_domain::run::{Outcome, RunState, Usage};
 use bog_domain::spec::OutputSpec;
 use jiff::Timestamp;
@@ -163,24 +164,36 @@ pub struct DeliveryRow {
     pub run_id: RunId,
     /// The job.
     pub job_id: JobId,
-    /// Its position among the job's outputs.
+    /// Why it is made.
+    pub purpose: Purpose,
+    /// Its position among the job's outputs, or among those that are told of failing jobs.
     pub position: u32,
     /// The target in a few words.
     pub target: String,
     /// The target as written.
     pub spec: OutputSpec,
+    /// Who takes it in.
+    pub host: Host,
     /// Where it stands.
     pub state: DeliveryState,
-    /// Attempts made.
+    /// Attempts made since it was made, or asked for again.
     pub attempts: u32,
+    /// When it is tried next, unless it is settled; 1970 for at once.
+    pub next_at: Option<Timestamp>,
+    /// Whether it waits for an earlier one to the same target.
+    pub waits: bool,
     /// What the target noted before it began, so that a second attempt can tell whether the first got through.
     pub intent: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
     /// The target's receipt.
     pub receipt: Option<String>,
+    /// Of an alert, the incident that it is about.
+    pub incident: Option<Incident>,
     /// When it was made: the run's end.
     pub created_at: Timestamp,
+    /// When it was made or, if it was, asked for again.
+    pub begun_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
@@ -205,12 +218,13 @@ pub(super) const RUN_COLUMNS: &str = "r.seq, r.id, r.job_uid, r.job_id, r.job_na
 /// How many those are: what is selected after them begins at this column.
 pub(super) const RUN_COLUMN_COUNT: usize = 26;
 
-/// Columns of [`DeliveryRow`].
-pub(super) const DELIVERY_COLUMNS: &str = "seq, id, run_id, job_id, position, target, spec, state, attempts, intent, \
-     error, receipt, created_at, updated_at";
+/// Columns of [`DeliveryRow`], over `deliveries d`.
+pub(super) const DELIVERY_COLUMNS: &str = "d.seq, d.id, d.run_id, d.job_id, d.purpose, d.position, d.target, d.spec, \
+     d.host, d.state, d.attempts, d.next_at, d.turn = 1, d.intent, d.error, d.receipt, d.incident, d.created_at, \
+     d.begun_at, d.updated_at";
 
 /// How many those are.
-pub(super) const DELIVERY_COLUMN_COUNT: usize = 14;
+pub(super) const DELIVERY_COLUMN_COUNT: usize = 20;
 
 impl JobRow {
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -306,16 +320,22 @@ impl DeliveryRow {
             id: parsed(row, 1)?,
             run_id: parsed(row, 2)?,
             job_id: parsed(row, 3)?,
-            position: row.get(4)?,
-            target: row.get(5)?,
-            spec: document(row, 6)?,
-            state: word(row, 7)?,
-            attempts: row.get(8)?,
-            intent: row.get(9)?,
-            error: row.get(10)?,
-            receipt: row.get(11)?,
-            created_at: time(row, 12)?,
-            updated_at: time(row, 13)?,
+            purpose: word(row, 4)?,
+            position: row.get(5)?,
+            target: row.get(6)?,
+            spec: document(row, 7)?,
+            host: parsed(row, 8)?,
+            state: word(row, 9)?,
+            attempts: row.get(10)?,
+            next_at: optional_time(row, 11)?,
+            waits: row.get(12)?,
+            intent: row.get(13)?,
+            error: row.get(14)?,
+            receipt: row.get(15)?,
+            incident: optional_document(row, 16)?,
+            created_at: time(row, 17)?,
+            begun_at: time(row, 18)?,
+            updated_at: time(row, 19)?,
         })
     }
 }

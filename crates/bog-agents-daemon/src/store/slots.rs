@@ -145,7 +145,7 @@ impl Store {
             for sql in [
                 "UPDATE triggers SET next_at = ?1 WHERE next_at > ?1 AND cursor_at >= ?2",
                 "UPDATE runs SET not_before = ?1 WHERE state = 'queued' AND not_before >= ?2",
-                "UPDATE deliveries SET next_at = ?1 WHERE next_at >= ?2",
+                "UPDATE deliveries SET next_at = ?1 WHERE next_at >= ?2 AND turn <> 1",
             ] {
                 tx.execute(sql, [ms(now), ms(future)])?;
             }

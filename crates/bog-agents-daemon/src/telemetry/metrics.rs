@@ -187,7 +187,7 @@ impl Gauges {
         self.invalid_edits.set(signed(counts.invalid_edits));
         self.queued.set(signed(counts.queued));
         self.running.set(signed(counts.running));
-        for state in [DeliveryState::Pending, DeliveryState::Retrying] {
+        for state in [DeliveryState::Pending, DeliveryState::Retrying, DeliveryState::Unknown] {
             let open = counts.deliveries.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
             self.open_deliveries.get_or_create(&vec![("state", state.as_str())]).set(signed(open));
         }

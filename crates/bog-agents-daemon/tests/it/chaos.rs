@@ -14,7 +14,7 @@ use std::time::Duration;
 const ROUNDS: u32 = 200;
 
 /// Where the daemon or the runner may die.
-const FAILPOINTS: [&str; 20] = [
+const FAILPOINTS: [&str; 21] = [
     "store.before_commit",
     "store.after_commit",
     "store.accept",
@@ -31,6 +31,7 @@ const FAILPOINTS: [&str; 20] = [
     "dispatcher.before_settle",
     "dispatcher.adopted",
     "outbox.intended",
+    "outbox.before_send",
     "outbox.delivered",
     "runner.locked",
     "runner.started",

@@ -93,6 +93,7 @@ fn between_the_runners_end_and_the_ledger() {
 #[test]
 fn between_outcome_and_delivery_and_its_record() {
     acknowledged("outbox.intended=kill", "succeeded", 1);
+    acknowledged("outbox.before_send=kill", "succeeded", 1);
     acknowledged("outbox.delivered=kill", "succeeded", 1);
     acknowledged("store.deliver=kill", "succeeded", 1);
 }

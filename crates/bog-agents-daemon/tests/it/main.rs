@@ -18,6 +18,8 @@ mod jobs;
 mod limits;
 mod loops;
 mod orphans;
+mod outbox;
+mod outputs;
 mod overlap;
 mod relay;
 mod runner;

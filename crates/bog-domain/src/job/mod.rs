@@ -11,7 +11,7 @@ pub use agent::Agent;
 pub use gate::{GATE_OUTPUT, Gate, GateVerdict, gate_verdict};
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
-pub use output::Output;
+pub use output::{Output, alert_outputs, issue_number};
 pub use trigger::{GitPush, Timing, Trigger};
 
 use crate::error::SpecError;
@@ -70,6 +70,8 @@ pub struct Job {
     pub triggers: Vec<Trigger>,
     /// Where the result goes, in the order written.
     pub outputs: Vec<Output>,
+    /// Whether the daemon's `on_failure` outputs are told of it.
+    pub alerts: bool,
     /// The overlap policy of fires by hand.
     pub manual_overlap: Overlap,
     /// Runs of this job at the same time: 1, unless one of its policies is `parallel`.
@@ -131,6 +133,7 @@ impl Job {
             gate: Gate::parse(spec)?,
             working_dir: working_dir(spec)?,
             outputs,
+            alerts: spec.alerts.unwrap_or(true),
             max_parallel: max_parallel(spec, manual_overlap, &triggers)?,
             max_queued: at_least_one("max_queued", spec.max_queued, DEFAULT_MAX_QUEUED)?,
             retry: retry(spec),
@@ -159,10 +162,9 @@ impl Job {
     pub fn warnings(&self) -> Vec<String> {
         let agent = self.agent.warning();
         let triggers = self.triggers.iter().filter_map(Trigger::warning);
-        let outputs = self.outputs.iter().filter_map(Output::warning);
         let clamped = self.clamped.iter().map(ToString::to_string);
         let grant = self.grant_warnings.iter().cloned();
-        agent.into_iter().chain(triggers).chain(outputs).chain(clamped).chain(grant).collect()
+        agent.into_iter().chain(triggers).chain(clamped).chain(grant).collect()
     }
 
     /// The trigger of an id.

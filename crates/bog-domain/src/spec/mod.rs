@@ -17,8 +17,8 @@ pub use gate::GateSpec;
 pub use limits::{Features, LimitsSpec};
 pub use loops::LoopsSpec;
 pub use output::{
-    DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber, LogSpec, OutputSpec,
-    SlackSpec, StdoutSpec, WebhookOutputSpec,
+    CommentMode, DeliverWhen, DeliveryRetrySpec, EmailSpec, FileMode, FileSpec, GithubCommentSpec, IssueNumber,
+    LogSpec, OutputSpec, SlackSpec, SlackThread, StdoutSpec, WebhookFormat, WebhookOutputSpec,
 };
 pub use sandbox::{EventTrust, SandboxFields, SandboxMode, SandboxSpec, ShellAccess, TrustSpec};
 pub use trigger::{
@@ -62,6 +62,10 @@ pub struct JobSpec {
     /// Where the result goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputSpec>,
+    /// Whether the daemon's `on_failure` outputs are told when it begins to fail and when it works again; true where
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<bool>,
     /// What to do with a fire that arrives while the job runs or waits; by trigger kind where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<Overlap>,

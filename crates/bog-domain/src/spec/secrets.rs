@@ -52,7 +52,10 @@ impl JobSpec {
         });
         let outputs = self.outputs.iter().flat_map(|output| match output {
             OutputSpec::Slack(slack) => vec![slack.token_env.clone(), slack.url_env.clone()],
-            OutputSpec::Webhook(hook) => vec![hook.hmac_secret_env.clone()],
+            OutputSpec::Webhook(hook) => {
+                let of_headers = hook.secret_headers.values().cloned().map(Some);
+                of_headers.chain([hook.url_env.clone(), hook.hmac_secret_env.clone()]).collect()
+            }
             OutputSpec::GithubComment(comment) => vec![comment.token_env.clone()],
             OutputSpec::Log(_) | OutputSpec::Stdout(_) | OutputSpec::File(_) | OutputSpec::Email(_) => Vec::new(),
         });
@@ -72,8 +75,8 @@ mod tests {
         };
         let written = "secrets: [B, A]\ntriggers: [{type: webhook, path: /x, secret_env: C}]\noutputs:\n\
              - {type: slack, token_env: D}\n- {type: slack, url_env: E}\n- {type: webhook, url: 'https://x', hmac_secret_env: F}\n\
-             - {type: github_comment, repo: a/b, issue: 1, token_env: G}\n- {type: email, to: a@b, smtp_env_prefix: H_}\n";
-        assert_eq!(names(written), ("A B C D E F G H_PASSWORD".to_owned(), 7));
+             - {type: github_comment, repo: a/b, issue: 1, token_env: G}\n- {type: webhook, url: 'https://x', secret_headers: {A: I}}\n- {type: webhook, url_env: J}\n- {type: email, to: a@b, smtp_env_prefix: H_}\n";
+        assert_eq!(names(written), ("A B C D E F G H_PASSWORD I J".to_owned(), 9));
         let by_default = "outputs:\n- {type: slack, channel: '#x'}\n- {type: github_comment, repo: a/b, issue: 1}\n\
              - {type: email, to: a@b}\n- {type: webhook, url: 'https://x'}\n";
         assert_eq!(names(by_default), ("GITHUB_TOKEN SLACK_BOT_TOKEN SMTP_PASSWORD".to_owned(), 0));

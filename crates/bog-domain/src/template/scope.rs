@@ -10,10 +10,11 @@ const JOB: &[&str] = &["id", "name", "working_dir"];
 const RUN: &[&str] = &["attempt", "id"];
 /// The fields of `run` in an output.
 const ENDED_RUN: &[&str] = &["attempt", "error", "id", "outcome", "output"];
-/// The fields of `event` whatever fired; `events` holds the newest where several were
-/// coalesced, `event_count` says how many there were, and `payload` is
-/// null unless what fired, a person included, brought one; `gate` is what the job's gate said, empty where it has none.
+/// The fields of `event` whatever fired; `events` holds the newest where several were coalesced, `event_count` says how
+/// many there were, and `payload` is null unless what fired, a person included, brought one; `gate` is what the job's gate said, empty where it has none.
 const EVENT: &[&str] = &["event_count", "events", "fired_at", "gate", "kind", "payload", "tier"];
+/// The fields of `incident` in an alert.
+const INCIDENT: &[&str] = &["failures", "over", "since"];
 /// Functions every template has.
 const FUNCTIONS: &[&str] = &["dict", "namespace", "range"];
 
@@ -26,6 +27,7 @@ pub const LAST_RUN_FIELDS: &[&str] =
 pub struct Scope {
     event: Vec<&'static str>,
     run: &'static [&'static str],
+    alert: bool,
 }
 
 impl Scope {
@@ -42,11 +44,17 @@ impl Scope {
         Self::new(triggers, ENDED_RUN)
     }
 
+    /// What the fields of an alert see, which may be of any job.
+    #[must_use]
+    pub fn alert() -> Self {
+        Self { alert: true, ..Self::new([], ENDED_RUN) }
+    }
+
     fn new(triggers: impl IntoIterator<Item = TriggerKind>, run: &'static [&'static str]) -> Self {
         let mut event: Vec<&str> = triggers.into_iter().flat_map(event_fields).chain(EVENT).copied().collect();
         event.sort_unstable();
         event.dedup();
-        Self { event, run }
+        Self { event, run, alert: false }
     }
 
     /// Checks the dotted names a template looks up.
@@ -65,10 +73,12 @@ impl Scope {
             "job" => JOB,
             "run" => self.run,
             "last_run" => LAST_RUN_FIELDS,
+            "incident" if self.alert => INCIDENT,
             "now" => return Ok(()),
             function if FUNCTIONS.contains(&function) => return Ok(()),
             _ => {
-                let known = "it sees `event`, `job`, `last_run`, `now` and `run`".to_owned();
+                let incident = if self.alert { " `incident`," } else { "" };
+                let known = format!("it sees `event`,{incident} `job`, `last_run`, `now` and `run`");
                 return Err(TemplateError::UnknownName { name: root.to_owned(), known });
             }
         };

@@ -21,6 +21,7 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
                     )
                 }];
                 findings.extend(health.problems.iter().map(|problem| Finding::warn(CHECK, problem)));
+                findings.extend(lost(health.deliveries_lost));
                 findings
             }
             Err(error) => vec![Finding::fail(CHECK, error.to_string())],
@@ -32,6 +33,12 @@ pub(super) async fn check(context: &Context) -> Vec<Finding> {
     // Where the configuration is not valid, that was just said.
     findings.extend(context.files().map(|files| jobs(&files)).unwrap_or_default());
     findings
+}
+
+fn lost(deliveries: u64) -> Option<Finding> {
+    let advice =
+        "`deliveries list --state gave_up` and `--state unknown` name them, `deliveries redeliver` makes one again";
+    (deliveries > 0).then(|| Finding::warn("deliveries", format!("{deliveries} gave up in the last day: {advice}")))
 }
 
 fn config(context: &Context) -> Finding {

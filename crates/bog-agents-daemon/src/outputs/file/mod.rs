@@ -109,7 +109,7 @@ fn refused(why: Refused) -> Attempted {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Attempted {
-    Attempted::Passing { error: format!("`{}` cannot be written: {error}", path.display()) }
+    Attempted::Passing { error: format!("`{}` cannot be written: {error}", path.display()), retry_after: None }
 }
 
 fn with_line_end(text: &str) -> String {

@@ -7,6 +7,10 @@ use bog_agents_daemon::api::{App, Reach, Token, router};
 use bog_agents_daemon::clock;
 use bog_agents_daemon::inbox::Inbox;
 use bog_agents_daemon::jobs::Jobs;
+use bog_agents_daemon::outbox::{Outbox, UnderWay};
+use bog_agents_daemon::outputs::Services;
+use bog_agents_daemon::outputs::file::Roots;
+use bog_agents_daemon::outputs::http::{Http, Settings};
 use bog_agents_daemon::secrets::Secrets;
 use bog_agents_daemon::store::{AttemptEnd, Claim, Ended, NewDelivery, Store};
 use bog_agents_daemon::telemetry::{Metrics, Problems};
@@ -14,7 +18,7 @@ use bog_agents_daemon::wakes::Wakes;
 use bog_domain::containment::{
     Confinement, Containment, Enforcer, LimitHeld, LimitKind, Mechanism, Missing, NetworkAccess,
 };
-use bog_domain::delivery::AfterDelivery;
+use bog_domain::delivery::{AfterDelivery, Purpose};
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::job::Defaults;
 use bog_domain::run::{Outcome, Usage};
@@ -22,6 +26,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -72,8 +77,21 @@ pub fn app(folder: &Path) -> (App, Store) {
     let metrics = Metrics::new();
     let wakes = Arc::new(Wakes::default());
     let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let jobs = Jobs::new(store.clone(), secrets.clone(), Arc::clone(&wakes), folder, Defaults::default());
+    let problems = Problems::new();
     let app = App {
-        jobs: Jobs::new(store.clone(), secrets.clone(), wakes, folder, Defaults::default()),
+        outbox: Outbox {
+            store: store.clone(),
+            wakes,
+            jobs: jobs.clone(),
+            secrets: secrets.clone(),
+            metrics: metrics.clone(),
+            problems: problems.clone(),
+            roots: Roots { home: folder.join("home"), data_dir: folder.join("runs"), more: Vec::new() },
+            services: services(secrets.clone()),
+            under_way: UnderWay::default(),
+        },
+        jobs,
         store: store.clone(),
         secrets,
         inbox,
@@ -81,9 +99,14 @@ pub fn app(folder: &Path) -> (App, Store) {
         token: Token::load_or_create(folder).unwrap().0,
         data_dir: folder.to_owned(),
         started_at: clock::now(),
-        problems: Problems::new(),
+        problems,
     };
     (app, store)
+}
+
+fn services(secrets: Secrets) -> Services {
+    let http = Http::new(Settings { allow_private: false, ca_file: None, timeout: Duration::from_secs(30) });
+    Services { http, secrets, slack_api: "http://127.0.0.1:1".to_owned(), github_api: "http://127.0.0.1:1".to_owned() }
 }
 
 impl Api {
@@ -153,6 +176,7 @@ impl Api {
     pub async fn finish(&self, claim: Claim, output: &str, gave_up: usize) {
         let delivery = |position: usize| NewDelivery {
             id: DeliveryId::new(clock::new_id()),
+            purpose: Purpose::Output,
             position: u32::try_from(position).unwrap(),
             spec: serde_json::from_value(json!({ "type": "file", "path": format!("/tmp/{position}") })).unwrap(),
         };

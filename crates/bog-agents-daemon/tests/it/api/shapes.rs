@@ -48,6 +48,53 @@ async fn fires_and_runs() {
 }
 
 #[tokio::test]
+async fn deliveries() {
+    let api = api().await;
+    let run = api.fire("brief").await;
+    let claim = api.claim(run).await;
+    api.finish(claim, "done", 2).await;
+    let all = api.get(&format!("/deliveries?job=brief&run={run}&state=gave_up")).await.of(200);
+    let newest = all["items"][0]["id"].as_str().unwrap().to_owned();
+    insta::assert_json_snapshot!("deliveries", tidy(all));
+    assert_eq!(api.get("/deliveries?state=delivered").await.of(200)["items"], json!([]));
+    let first = api.get("/deliveries?limit=1").await.of(200);
+    let rest = api.get(&format!("/deliveries?cursor={}", first["next"].as_str().unwrap())).await.of(200);
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+    assert_eq!(api.get(&format!("/deliveries/{newest}")).await.of(200), first["items"][0]);
+    let again = api.post(&format!("/deliveries/{newest}/redeliver"), &Value::Null).await.of(202);
+    assert_eq!((&again["state"], &again["attempts"]), (&json!("pending"), &json!(0)));
+    insta::assert_json_snapshot!("redelivered", tidy(again));
+    for (method, path) in
+        [("GET", "/deliveries/7"), ("POST", "/deliveries/7/redeliver"), ("POST", "/jobs/x/outputs/test")]
+    {
+        assert_eq!(api.ask(method, path, &[], "").await.status, 404, "{path}");
+    }
+    assert_eq!(api.get("/deliveries?run=7").await.status, 400);
+    let lost = api.get("/health").await.of(200);
+    assert_eq!((&lost["deliveries_lost"], &lost["deliveries_pending"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn outputs_tested() {
+    let api = api().await;
+    std::fs::create_dir(api.folder.path().join("home")).unwrap();
+    let file = |path: String| json!({ "type": "file", "mode": "replace", "path": path });
+    let home = api.folder.path().join("home/report.md");
+    let outputs =
+        json!({ "outputs": [{ "type": "log" }, file("/etc/x".to_owned()), file(home.display().to_string())] });
+    api.job("told", outputs).await;
+    std::fs::write(&home, "real").unwrap();
+    let folder = api.folder.path().display().to_string();
+    let tests = api.post("/jobs/told/outputs/test", &Value::Null).await.of(200).to_string().replace(&folder, "FOLDER");
+    let tests: Value = serde_json::from_str(&tests).unwrap();
+    assert_eq!(std::fs::read_to_string(&home).unwrap(), "real", "a sample replaces nothing");
+    let sample = std::fs::read_to_string(home.with_extension("md.sample")).unwrap();
+    assert!(sample.starts_with("[sample] "), "{sample}");
+    insta::assert_json_snapshot!("outputs_tested", tidy(tests));
+    assert_eq!(api.get("/deliveries").await.of(200)["items"], json!([]), "nothing is recorded");
+}
+
+#[tokio::test]
 async fn slots_to_come() {
     let api = api().await;
     let slots = api.get("/jobs/brief/next?count=3").await.of(200);
@@ -167,6 +214,8 @@ fn old_samples_of_every_shape_load() {
     loads::<wire::Event>("event.json");
     loads::<wire::Revision>("revision.json");
     loads::<wire::Explanation>("explanation.json");
+    loads::<wire::Delivery>("delivery.json");
+    loads::<wire::OutputTests>("output-tests.json");
     loads::<wire::Health>("health.json");
     loads::<wire::NewToken>("new-token.json");
     loads::<wire::Problem>("problem.json");

@@ -39,10 +39,10 @@ outputs:
   - {type: file, path: 'HOME/whole.md', mode: replace, template: '{{ run.error }} {{ run.output }} {{ event }}'}
   - {type: log}
   - {type: stdout}
-  - {type: webhook, url: 'http://127.0.0.1:9/', hmac_secret_env: SIGNING_SECRET}
-  - {type: slack, channel: '#x'}
-  - {type: email, to: a@example.com}
-  - {type: github_comment, repo: a/b, issue: 1}
+  - {type: webhook, url: 'http://127.0.0.1:9/', hmac_secret_env: SIGNING_SECRET, retry: {max: 0}}
+  - {type: slack, channel: '#x', retry: {max: 0}}
+  - {type: email, to: a@example.com, retry: {max: 0}}
+  - {type: github_comment, repo: a/b, issue: 1, api_url: 'http://127.0.0.1:9', retry: {max: 0}}
 ";
 
 /// A world in which every secret is where it belongs.
@@ -62,6 +62,8 @@ impl World {
         fs::write(home.path().join("places/file"), format!("{}\n", AGENT[1].1)).unwrap();
         fs::write(home.path().join("places/CREDENTIAL_KEY"), AGENT[2].1).unwrap();
         fs::write(home.path().join("work/speak.py"), include_str!("speak.py")).unwrap();
+        let nowhere = "[outputs]\nslack_api_url = 'http://127.0.0.1:9'\n";
+        fs::write(home.data().join("config.toml"), nowhere).unwrap();
         let world = Self { home, keyring };
         world.job("stdin", "wait", "prompt: 'do it'", "");
         world.job("argument", "end", "prompt: 'do it'", "'--', '{{prompt}}'");
@@ -97,6 +99,9 @@ impl World {
         let (file, credentials, bus) = (path("file"), path(""), self.keyring.address());
         let places = [
             AGENT[0],
+            ("SMTP_HOST", "127.0.0.1"),
+            ("SMTP_PORT", "9"),
+            ("SMTP_USER", "me"),
             ("FILE_KEY_FILE", file.as_str()),
             ("CREDENTIALS_DIRECTORY", credentials.as_str()),
             ("DBUS_SESSION_BUS_ADDRESS", bus.as_str()),

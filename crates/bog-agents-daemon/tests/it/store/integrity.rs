@@ -96,6 +96,7 @@ async fn every_rule_notices_what_breaks_it() {
         ("only finished runs have deliveries", "UPDATE deliveries SET run_id = 'nobody'"),
         ("a delivery is due if and only if it is not settled", "UPDATE deliveries SET next_at = NULL"),
         ("a delivery is due if and only if it is not settled", "UPDATE deliveries SET state = 'delivered'"),
+        ("a delivery that waits for its turn waits for another", "UPDATE deliveries SET turn = 1"),
         ("a trigger belongs to a live job", "UPDATE jobs SET deleted_at = 1"),
         ("every run names a revision that is kept", "DELETE FROM revisions"),
     ];

@@ -2,18 +2,19 @@
 
 use bog_agents_daemon::clock;
 use bog_agents_daemon::store::{
-    Accepted, Arrival, AttemptEnd, Claim, Ended, FileState, NewDelivery, NewTrigger, Receipt, RunRow, SaveJob, Store,
-    check,
+    Accepted, Arrival, AttemptEnd, Claim, DueDelivery, Ended, FileState, NewDelivery, NewTrigger, Receipt, RunRow,
+    SaveJob, Store, Wanted, check,
 };
 use bog_domain::breaker::Bounds;
+use bog_domain::delivery::{AfterDelivery, Pace, Purpose};
 use bog_domain::fire::{Cause, TriggerKind};
 use bog_domain::ids::{DeliveryId, FireId, JobUid, RunId, TriggerId};
 use bog_domain::overlap::Overlap;
 use bog_domain::run::{Outcome, Usage};
-use bog_domain::spec::OutputSpec;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The epoch of every claim that a test does not care about.
 pub const EPOCH: u64 = 7;
@@ -86,6 +87,11 @@ impl Ledger {
         let claim = Claim { run, attempt: seen.attempt + 1, epoch: EPOCH };
         assert!(self.store.claim(seen, claim, at(2)).await.unwrap(), "the run cannot be claimed");
         claim
+    }
+
+    pub async fn due(&self, pace: &Pace, under_way: &[DeliveryId], now: i64) -> (Vec<DueDelivery>, Option<Timestamp>) {
+        let wanted = Wanted { under_way: under_way.to_vec(), pace: pace.clone(), limit: 100 };
+        self.store.due_deliveries(wanted, at(now)).await.unwrap()
     }
 
     pub async fn finish(&self, claim: Claim) {
@@ -186,10 +192,26 @@ pub fn ended(claim: Claim, then: Ended) -> AttemptEnd {
 }
 
 pub fn deliveries(count: u32) -> Ended {
-    let delivery = |position| NewDelivery { id: DeliveryId::new(clock::new_id()), position, spec: log() };
-    Ended::Finished((0..count).map(delivery).collect())
+    // Each its own target: deliveries to the same one wait for each other.
+    let to_file = |position| delivery(position, &format!(r#"{{"type":"file","path":"/tmp/{position}"}}"#));
+    Ended::Finished((0..count).map(to_file).collect())
 }
 
-fn log() -> OutputSpec {
-    serde_json::from_str(r#"{"type":"log"}"#).unwrap()
+/// A delivery to the target that is written so.
+pub fn delivery(position: u32, spec: &str) -> NewDelivery {
+    let (id, purpose) = (DeliveryId::new(clock::new_id()), Purpose::Output);
+    NewDelivery { id, purpose, position, spec: serde_json::from_str(spec).unwrap() }
+}
+
+/// What follows an attempt at a target that is busy for some seconds.
+pub fn busy(seconds: u64) -> AfterDelivery {
+    let (delay, error) = (Duration::from_secs(seconds), "busy".to_owned());
+    AfterDelivery::RetryAfter { delay, error, may_have_arrived: false, lets_pass: false }
+}
+
+/// The deliveries due at `now` that are not under way, and when the next is.
+pub async fn due(ledger: &Ledger, under_way: &[DeliveryId], now: i64) -> (Vec<DeliveryId>, Option<i64>) {
+    let (due, next) = ledger.due(&Pace::default(), under_way, now).await;
+    let seconds = next.map(|next| next.as_second() - at(0).as_second());
+    (due.into_iter().map(|due| due.delivery.id).collect(), seconds)
 }

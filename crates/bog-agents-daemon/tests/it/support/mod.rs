@@ -87,7 +87,13 @@ impl Home {
             .env_remove("BOG_LOG")
             .env_remove("BOG_FAILPOINTS")
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
-            .stdin(Stdio::null());
+            .env_remove("SSL_CERT_FILE");
+        for proxy in
+            ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+        {
+            command.env_remove(proxy);
+        }
+        command.stdin(Stdio::null());
         command
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use utoipa::ToSchema;
 
 /// A comment on a GitHub issue or pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GithubCommentSpec {
     /// `owner/name`.
@@ -16,6 +16,12 @@ pub struct GithubCommentSpec {
     /// Name of the variable that holds the token; `GITHUB_TOKEN` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_env: Option<String>,
+    /// Base of the API, for an enterprise server (`https://github.example.com/api/v3`); the daemon's where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+    /// `new` where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<CommentMode>,
     /// Which runs it is told of; `always` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<DeliverWhen>,
@@ -30,8 +36,19 @@ pub struct GithubCommentSpec {
     pub retry: Option<DeliveryRetrySpec>,
 }
 
+/// Whether each run writes a comment of its own or the job's last one is rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CommentMode {
+    /// A comment of its own.
+    #[default]
+    New,
+    /// The job's last comment on that issue, where there is one.
+    Update,
+}
+
 /// An issue's number, written as a number or as a template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct IssueNumber(pub String);
 

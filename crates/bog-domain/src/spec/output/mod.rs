@@ -10,11 +10,11 @@ mod webhook;
 
 pub use email::EmailSpec;
 pub use file::{FileMode, FileSpec};
-pub use github_comment::{GithubCommentSpec, IssueNumber};
+pub use github_comment::{CommentMode, GithubCommentSpec, IssueNumber};
 pub use log::LogSpec;
-pub use slack::SlackSpec;
+pub use slack::{SlackSpec, SlackThread};
 pub use stdout::StdoutSpec;
-pub use webhook::WebhookOutputSpec;
+pub use webhook::{WebhookFormat, WebhookOutputSpec};
 
 use crate::units::Span;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,17 @@ impl OutputSpec {
     /// Which runs it is told of.
     #[must_use]
     pub fn when(&self) -> DeliverWhen {
-        let when = match self {
+        self.written_when().unwrap_or_default()
+    }
+
+    /// Whether it says which runs it is told of.
+    #[must_use]
+    pub const fn has_when(&self) -> bool {
+        self.written_when().is_some()
+    }
+
+    const fn written_when(&self) -> Option<DeliverWhen> {
+        match self {
             Self::Log(spec) => spec.when,
             Self::Stdout(spec) => spec.when,
             Self::File(spec) => spec.when,
@@ -95,8 +105,7 @@ impl OutputSpec {
             Self::Webhook(spec) => spec.when,
             Self::Email(spec) => spec.when,
             Self::GithubComment(spec) => spec.when,
-        };
-        when.unwrap_or_default()
+        }
     }
 
     /// Its template, if it has one.
@@ -151,7 +160,11 @@ impl fmt::Display for OutputSpec {
             Self::Stdout(_) => f.write_str("stdout"),
             Self::File(spec) => write!(f, "file:{}", spec.path),
             Self::Slack(spec) => write!(f, "slack:{}", spec.channel.as_deref().unwrap_or("incoming webhook")),
-            Self::Webhook(spec) => write!(f, "webhook:{}", spec.url),
+            // What follows a `?` is often a secret, and this is shown everywhere.
+            Self::Webhook(spec) => {
+                let url = spec.url.split('?').next().unwrap_or_default();
+                write!(f, "webhook:{}", spec.url_env.as_deref().unwrap_or(url))
+            }
             Self::Email(spec) => write!(f, "email:{}", spec.to),
             Self::GithubComment(spec) => write!(f, "github:{}#{}", spec.repo, spec.issue.0),
         }

@@ -17,6 +17,9 @@ pub struct SlackSpec {
     /// Name of the variable that holds an incoming-webhook URL, instead of a channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_env: Option<String>,
+    /// `job`: one thread for all messages of the job in this channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<SlackThread>,
     /// Which runs it is told of; `always` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<DeliverWhen>,
@@ -29,4 +32,12 @@ pub struct SlackSpec {
     /// How often and how long it is tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<DeliveryRetrySpec>,
+}
+
+/// What shares a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SlackThread {
+    /// Every message of the job.
+    Job,
 }

@@ -1,12 +1,11 @@
 //! Lists: newest first, page by page, by every filter; and the figures.
 
-use crate::store::ledger::{Ledger, at, by_hand, deliveries, ended, job, slot};
+use crate::store::ledger::{Ledger, at, busy, by_hand, deliveries, ended, job, slot};
 use bog_agents_daemon::store::{Arrival, Counts, FireFilter, Orphans, RunFilter, SaveJob};
 use bog_domain::delivery::{AfterDelivery, DeliveryState};
 use bog_domain::fire::Disposition;
 use bog_domain::ids::RunId;
 use bog_domain::run::{Outcome, RunState};
-use std::time::Duration;
 
 async fn runs(ledger: &Ledger, filter: RunFilter) -> Vec<RunId> {
     let page = ledger.store.runs(filter, None, 100).await.unwrap();
@@ -121,8 +120,7 @@ async fn the_figures_count_what_is_open() {
     let claim = ledger.claim(run).await;
     ledger.store.finish(ended(claim, deliveries(3))).await.unwrap();
     let made = ledger.store.deliveries(run).await.unwrap();
-    let retry = AfterDelivery::RetryAfter { delay: Duration::from_secs(9), error: "busy".to_owned() };
-    ledger.store.deliver(made[0].id, retry, at(4)).await.unwrap();
+    ledger.store.deliver(made[0].id, busy(9), at(4)).await.unwrap();
     ledger.store.deliver(made[1].id, AfterDelivery::Delivered { receipt: None }, at(4)).await.unwrap();
     let runs = [ledger.fire(a).await, ledger.fire(b).await, ledger.fire(b).await];
     ledger.claim(runs[0]).await;

@@ -14,3 +14,4 @@ mod prune;
 mod pushes;
 mod save;
 mod slots;
+mod tell;
