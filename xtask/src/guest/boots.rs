@@ -33,7 +33,7 @@ pub struct Pass {
 }
 
 /// The attacks and what else is about containment.
-const CONTAINMENT: &[&str] = &["runner::"];
+const CONTAINMENT: &[&str] = &["limits::", "sandbox::", "orphans::", "runner::containment::", "runner::tree::"];
 
 /// Virtual machines.
 pub const MACHINES: &[Boot] = &[
@@ -42,15 +42,15 @@ pub const MACHINES: &[Boot] = &[
         kernel: Wanted::Newest,
         options: "",
         passes: &[
-            Pass { name: "root", user: "root", expect: "cgroup landlock", ..Pass::BASE },
-            Pass { name: "user", user: "user", expect: "cgroup landlock", ..Pass::BASE },
+            Pass { name: "root", user: "root", expect: "controllers landlock", ..Pass::BASE },
+            Pass { name: "user", user: "user", expect: "controllers landlock", before: "delegate", ..Pass::BASE },
         ],
     },
     Boot {
         name: "stock",
         kernel: Wanted::Stock,
         options: "",
-        passes: &[Pass { name: "root", user: "root", expect: "cgroup", ..Pass::BASE }],
+        passes: &[Pass { name: "root", user: "root", expect: "controllers old-landlock", ..Pass::BASE }],
     },
 ];
 
@@ -64,7 +64,7 @@ impl Pass {
         user: "root",
         expect: "",
         modules: CONTAINMENT,
-        arguments: "--skip a_tree_that_runs_away",
+        arguments: "--skip all_of_it_holds_for_an_ordinary_user",
         before: "",
     };
 }

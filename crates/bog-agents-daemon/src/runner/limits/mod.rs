@@ -4,7 +4,7 @@
 //! | limit | control group | without its controller |
 //! |---|---|---|
 //! | memory and swap | `memory.max`, no swap | watchdog; `RLIMIT_DATA` between two looks |
-//! | processes, threads | `pids.max` | `RLIMIT_NPROC` in a user namespace of its own, else the watchdog |
+//! | processes, threads | `pids.max` | watchdog; `RLIMIT_NPROC` between two looks, in a user namespace of its own |
 //! | CPU rate | `cpu.max` | watchdog: the tree stands still now and then |
 //! | CPU time | the watchdog reads `cpu.stat` | watchdog; `RLIMIT_CPU` for each process |
 //! | disk | - | watchdog; `RLIMIT_FSIZE` between two looks |
@@ -49,7 +49,6 @@ pub struct Limits {
     kernel: Kernel,
     /// Processes of the tree that are the launch stage itself: it stays as the init of a process table of its own.
     init: u32,
-    processes_by_rlimit: bool,
     watchdog: Watchdog,
     hit: Option<LimitHit>,
 }
@@ -107,7 +106,6 @@ impl Limits {
             group,
             kernel,
             init,
-            processes_by_rlimit: allowed.pids.is_some() && rlimits::counts_this_tree_alone(),
             watchdog,
             hit: None,
         }
@@ -176,16 +174,12 @@ impl Limits {
 
     fn held(&self, in_group: bool) -> Vec<LimitHeld> {
         let by_kernel = |taken: bool| if in_group && taken { Enforcer::Cgroup } else { Enforcer::Watchdog };
-        let pids = match by_kernel(self.kernel.pids) {
-            Enforcer::Watchdog if self.processes_by_rlimit => Enforcer::Rlimit,
-            by @ (Enforcer::Cgroup | Enforcer::Rlimit | Enforcer::Watchdog) => by,
-        };
         let allowed = &self.allowed;
         let all = [
             (LimitKind::Memory, allowed.memory_bytes, by_kernel(self.kernel.memory)),
             (LimitKind::Cpu, allowed.cpu_millis, by_kernel(self.kernel.cpu)),
             (LimitKind::CpuSeconds, allowed.cpu_time_ms, Enforcer::Watchdog),
-            (LimitKind::Pids, allowed.pids.map(u64::from), pids),
+            (LimitKind::Pids, allowed.pids.map(u64::from), by_kernel(self.kernel.pids)),
             (LimitKind::OpenFiles, allowed.open_files.map(u64::from), Enforcer::Rlimit),
             (LimitKind::Disk, allowed.disk_bytes, Enforcer::Watchdog),
         ];

@@ -1,6 +1,7 @@
 //! The real daemon in a folder of its own, and a way to talk to it.
 
 pub mod keyring;
+pub mod machine;
 pub mod reexec;
 
 use serde_json::Value;
