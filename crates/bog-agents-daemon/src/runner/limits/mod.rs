@@ -15,6 +15,7 @@
 mod cpu;
 mod disk;
 mod explain;
+mod kept;
 mod memory;
 mod nameless;
 mod pace;
@@ -100,7 +101,8 @@ impl Limits {
             pids: allowed.pids.is_some_and(|pids| group.limit_pids(u64::from(pids.saturating_add(init)))),
             cpu: allowed.cpu_millis.is_some_and(|millis| group.limit_cpu(millis)),
         });
-        let watchdog = Watchdog::new(&allowed, &folders(spec, dir), init, now);
+        let own_segments = split.held.contains(&Mechanism::IpcNamespace);
+        let watchdog = Watchdog::new(&allowed, &folders(spec, dir), (init, own_segments), now);
         Self {
             allowed,
             group,
@@ -129,7 +131,12 @@ impl Limits {
         if now < self.watchdog.next_look() {
             return None;
         }
-        let kernel = if self.watchdog.is_in_group(self.group.as_ref()) { self.kernel } else { Kernel::default() };
+        let is_in_group = self.watchdog.is_in_group(self.group.as_ref());
+        let group = self.group.as_ref().filter(|_| is_in_group);
+        if let Some(group) = group {
+            self.kernel = self.kernel.still(group);
+        }
+        let kernel = group.map_or_else(Kernel::default, |_| self.kernel);
         let found = self.watchdog.look(now, first, self.group.as_ref(), kernel);
         if self.hit.is_some() {
             return None;
@@ -185,6 +192,17 @@ impl Limits {
         ];
         let set = |(limit, allowed, by)| Some(LimitHeld { limit, allowed: allowed?, by });
         all.into_iter().filter_map(set).collect()
+    }
+}
+
+impl Kernel {
+    /// What of it the group still has. What was taken away stays with the watchdog.
+    fn still(self, group: &Group) -> Self {
+        Self {
+            memory: self.memory && group.limits_memory(),
+            pids: self.pids && group.limits_pids(),
+            cpu: self.cpu && group.limits_cpu(),
+        }
     }
 }
 

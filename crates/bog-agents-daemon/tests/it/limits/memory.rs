@@ -67,6 +67,26 @@ async fn files_in_memory_count_though_nobody_has_them_mapped() {
     }
 }
 
+/// Fills a segment of shared memory of System V and lets go of it; it stays.
+const SEGMENT: &str = "import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmat.restype = ctypes.c_void_p
+size = 200 << 20
+segment = libc.shmget(0, ctypes.c_size_t(size), 0o1600)
+assert segment >= 0, ctypes.get_errno()
+ctypes.memset(libc.shmat(segment, None, 0), 1, size)";
+
+#[tokio::test]
+async fn memory_that_nobody_has_open_or_mapped_counts_where_it_is_the_runs_own() {
+    // On the host it is the machine's, and nobody can tell whose.
+    let [_, ground] = Ground::all();
+    for filling in ["dd if=/dev/zero of=/dev/shm/kept bs=1M count=200", &format!("python3 -c '{SEGMENT}'")] {
+        let attack = Attack::new(&ground, &format!("{filling}; sleep 1000"), memory(100));
+        let hit = attack.is_ended_by(LimitKind::Memory).await;
+        assert!(hit.peak >= 90 * MIB, "{filling} on {ground:?}: {hit:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_stays_within_is_left_alone_and_its_peak_is_told() {
     for ground in Ground::all() {

@@ -146,8 +146,8 @@ fn the_record_says_what_held() {
         let containment = world.containment(&world.policy);
         let mut expected = vec![
             Mechanism::PidNamespace,
-            Mechanism::MountNamespace,
             Mechanism::IpcNamespace,
+            Mechanism::MountNamespace,
             Mechanism::NetworkNamespace,
             Mechanism::NoNewPrivs,
             Mechanism::NoCapabilities,

@@ -70,8 +70,8 @@ fn best_effort_holds_by_landlock_and_filters_alone() {
     let mut lacking = vec![
         Mechanism::UserNamespace,
         Mechanism::PidNamespace,
-        Mechanism::MountNamespace,
         Mechanism::IpcNamespace,
+        Mechanism::MountNamespace,
         Mechanism::NetworkNamespace,
     ];
     lacking.extend(truncates.then_some(Mechanism::Landlock));
