@@ -23,3 +23,5 @@ mod secrets;
 mod shutdown;
 mod store;
 mod support;
+#[cfg(target_os = "linux")]
+mod units;

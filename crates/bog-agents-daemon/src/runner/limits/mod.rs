@@ -103,14 +103,7 @@ impl Limits {
         });
         let own_segments = split.held.contains(&Mechanism::IpcNamespace);
         let watchdog = Watchdog::new(&allowed, &folders(spec, dir), (init, own_segments), now);
-        Self {
-            allowed,
-            group,
-            kernel,
-            init,
-            watchdog,
-            hit: None,
-        }
+        Self { allowed, group, kernel, init, watchdog, hit: None }
     }
 
     /// What the launch stage is to do to itself.
