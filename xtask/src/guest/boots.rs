@@ -64,7 +64,7 @@ pub const MACHINES: &[Boot] = &[
         ],
     },
     Boot {
-        name: "systemd",
+        name: "units",
         kernel: Wanted::Newest,
         options: "bog.manager=systemd",
         passes: &[Pass { name: "units", expect: "systemd controllers", modules: &["units::"], ..Pass::BASE }],

@@ -1,9 +1,10 @@
-//! The hidden command `cgroup release`, for a unit of a systemd before version 254 (`ExecStartPre=`).
+//! The hidden command `cgroup release`, for a unit of a systemd before version 254 (`ExecStopPost=`).
 //!
 //! There a unit is started in its own group, which takes no process while groups below it have controllers and live
-//! processes in them: the runs that a daemon left behind when it was restarted or killed. This takes the controllers away.
-//! The runs go on; their runners see it and hold the limits by their watchdogs from then on. Newer versions start a unit in
-//! the group that `DelegateSubgroup=` names, and need none of it.
+//! processes in them: the runs that a daemon left behind when it was restarted or killed. This takes the controllers away
+//! when the daemon is gone; systemd runs it in a group of its own (`.control`). The runs go on; their runners see it and
+//! hold the limits by their watchdogs from then on. Newer versions start a unit in the group that `DelegateSubgroup=`
+//! names, and need none of it.
 
 use super::place::find;
 use super::{SUBTREE_CONTROL, listed};

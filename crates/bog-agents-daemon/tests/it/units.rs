@@ -37,8 +37,8 @@ impl Unit {
         let text = format!(
             "[Service]\n\
              Environment=HOME={home} BOG_DAEMON_DATA_DIR={} XDG_RUNTIME_DIR={home} TMPDIR={home} TZ=UTC\n\
-             ExecStartPre=-{PROGRAM} cgroup release\n\
              ExecStart={PROGRAM} run --port 0\n\
+             ExecStopPost=-{PROGRAM} cgroup release\n\
              Delegate=yes\nKillMode=process\nRestart=on-failure\nRestartSec=0\n",
             data.display()
         );
@@ -132,7 +132,7 @@ impl Unit {
 impl Drop for Unit {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = Command::new("journalctl").args(["--no-pager", "--unit", &self.name]).output();
+            let log = Command::new("journalctl").args(["--no-pager", "--lines=40", "--unit", &self.name]).output();
             eprintln!("{}", log.map(|log| String::from_utf8_lossy(&log.stdout).into_owned()).unwrap_or_default());
         }
         for arguments in [["kill", "--signal=KILL"], ["stop", "--no-block"]] {
