@@ -101,8 +101,9 @@ impl Kind {
         if !cfg!(target_arch = "x86_64") {
             return Ok(Some("they are made for x86-64 only".to_owned()));
         }
-        if !programs::on_path("dpkg-query") || !programs::on_path("apt-get") {
-            return Ok(Some("they are built from Debian's packages".to_owned()));
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        if !release.lines().any(|line| line == "ID=debian") || !programs::on_path("apt-get") {
+            return Ok(Some("they are built from the packages of a Debian, and this is none".to_owned()));
         }
         if self == Self::Systemd
             && let Some(obstacle) = nspawn::obstacle()

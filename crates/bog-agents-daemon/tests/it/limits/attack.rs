@@ -22,9 +22,11 @@ pub struct Ground {
 
 impl Ground {
     /// On the host itself, by limits of each process and the watchdog; and in a sandbox, by a control group with the
-    /// controllers that the machine has, or again without.
+    /// controllers that the machine has, or again without. A machine that is said to have controllers is there for them.
     pub fn all() -> [Self; 2] {
-        [Self { confined: false, groups: None }, Self { confined: true, groups: groups() }]
+        let groups = groups();
+        let on_host = groups.clone().filter(|_| machine::expects("controllers"));
+        [Self { confined: false, groups: on_host }, Self { confined: true, groups }]
     }
 
     /// On the host, in a control group.
