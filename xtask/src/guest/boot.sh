@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the passes of one boot and writes down what they said. Lines that begin with `@@` are for the one who started the
 # guest; whatever stands between `@@ begin` and `@@ end` is the tests' own output.
-export PATH=/usr/sbin:/usr/bin RUST_BACKTRACE=1
+export PATH=/usr/local/bin:/usr/sbin:/usr/bin RUST_BACKTRACE=1
 
 # A file given from outside, or the second serial port.
 results=/bog/results
