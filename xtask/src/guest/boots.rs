@@ -57,7 +57,7 @@ pub const MACHINES: &[Boot] = &[
                 name: "user",
                 user: "user",
                 expect: "controllers landlock",
-                modules: &["limits::groups", "limits::memory::a_hog", "limits::processes"],
+                modules: &["limits::groups", "limits::memory::a_hog", "limits::processes::a_fork_bomb"],
                 before: "delegate",
                 ..Pass::BASE
             },
