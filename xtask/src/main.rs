@@ -18,7 +18,8 @@ usage: cargo xtask COMMAND
 
   check                     format, lints, docs, licences, then everything of `test`; all that CI runs
   test                      install what tests need where that is possible, then run every test
-  guest [vm|systemd]        the containment tests once more, in virtual machines and a container with systemd
+  guest [vm|systemd|NAME]...
+                            the containment tests once more, in virtual machines and a container with systemd
   bench [--quick] [NAME...] print the speed table, measured, beside the limits of this disk and kernel;
                             names: limits idle-memory idle-cpu start accept request-to-agent containment
                             cron runs;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         ["check"] => check::check(),
         ["test"] => test::test(),
         #[cfg(target_os = "linux")]
-        ["guest", names @ ..] => guest::named(names),
+        ["guest", names @ ..] => guest::run(names),
         ["bench", options @ ..] => bench::bench(options),
         // What the benchmarks give the daemon as its agent.
         ["stamp"] => bench::stamp(),

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: what the tests need, then every test, with the output of `cargo test` last.
+//! `cargo xtask test`: what the tests need, then those that want a machine of their own in guests, then every test, with the
+//! output of `cargo test` last.
 
 use crate::step::{cargo, run, run_untimed};
 use crate::{packages, programs};
@@ -18,6 +19,8 @@ pub fn test() -> Result<()> {
     programs::ensure()?;
     packages::ensure()?;
     run("test build", cargo(&TESTS).args(["--quiet", "--no-run"]))?;
+    #[cfg(target_os = "linux")]
+    crate::guest::run(&[])?;
     // Nothing is printed after it: the closing lines of the whole check are those of the tests.
     run_untimed("tests", &mut cargo(&TESTS))
 }

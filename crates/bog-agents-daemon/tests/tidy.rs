@@ -256,6 +256,14 @@ fn crash_window_names(architecture: &str) -> Vec<&str> {
     last_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
 }
 
+/// What a text names in backticks that can only be tests: names of four words and more.
+fn named_tests(text: &str) -> Vec<&str> {
+    let is_name = |name: &&str| {
+        name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    text.split('`').skip(1).step_by(2).filter(is_name).collect()
+}
+
 /// Dependencies of `manifest` that a pure crate may not have.
 fn impure(manifest: &str) -> Vec<&str> {
     let mut section = "";
@@ -343,6 +351,24 @@ fn every_test_and_failpoint_of_the_crash_windows_exists() {
             found,
             "`{name}` of the crash windows in `ARCHITECTURE.md` is in no source: correct the row or write the test"
         );
+    }
+}
+
+#[test]
+fn every_promise_names_a_test_and_every_named_test_exists() {
+    let mut files = Vec::new();
+    collect_sources(&root().join("crates"), &mut files);
+    let sources: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let page = read("docs/security.md");
+    for name in named_tests(&page) {
+        let found = sources.contains(&format!("fn {name}("));
+        assert!(found, "`{name}` in `docs/security.md` is no function: correct the name or write the test");
+    }
+    let section = page.split("## What is promised").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 10, "the table of promises is gone");
+    for row in rows {
+        assert!(!named_tests(row).is_empty(), "no test is named for this promise in `docs/security.md`: {row}");
     }
 }
 
@@ -459,6 +485,12 @@ mod rules {
         let page = "## Crash windows\n\n| instant | recovery | test |\n|---|---|---|\n| `a` | b | `kill::x`, `after_x` |\n\
                     | c | d | `y` |\n\n## Next\n| `z` |\n| `z` |\n";
         assert_eq!(crash_window_names(page), ["kill::x", "after_x", "y"]);
+    }
+
+    #[test]
+    fn names_of_tests_are_told_from_others() {
+        let text = "`a_b_c_d` and `no_new_privs`, `RLIMIT_A_B_C`, a_b_c_e, `x y_z_a_b`, `it_is_2_times`";
+        assert_eq!(named_tests(text), ["a_b_c_d", "it_is_2_times"]);
     }
 
     #[test]

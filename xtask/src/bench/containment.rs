@@ -35,12 +35,9 @@ pub fn measure(effort: Effort, _: &Limits) -> Result<Vec<Row>> {
         let [bare, held] = [samples(0, what), samples(1, what)];
         let added = held.percentile(50).saturating_sub(bare.percentile(50));
         let measured = format!("{} -> {} ({} added)", ms(bare.percentile(50)), ms(held.percentile(50)), ms(added));
-        Row::new(format!("{name}, p50 of {} without -> with", held.len()), measured, "10 ms added")
+        Row::new(format!("sandbox and limits: {name}, p50 of {}", held.len()), measured, "10 ms added")
     };
-    Ok(vec![
-        row("sandbox and limits: request to agent's first instruction", |once| once.begun),
-        row("sandbox and limits: request to the end of the run", |once| once.ended),
-    ])
+    Ok(vec![row("request to first instruction", |once| once.begun), row("request to the run's end", |once| once.ended)])
 }
 
 fn pair(client: &mut Client) -> Result<[Once; 2]> {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the passes of one boot and writes down what they said. Lines that begin with `@@` are for the one who started the
 # guest; whatever stands between `@@ begin` and `@@ end` is the tests' own output.
-export PATH=/usr/sbin:/usr/bin RUST_BACKTRACE=1
+export PATH=/usr/local/bin:/usr/sbin:/usr/bin RUST_BACKTRACE=1
 
 # A file given from outside, or the second serial port.
 results=/bog/results
@@ -22,12 +22,24 @@ pass() {
     echo "@@ end $name $?"
 }
 
-as_user() {
+as_user() (
     export HOME=/home/user XDG_RUNTIME_DIR=/run/user/1000
     mkdir -p $XDG_RUNTIME_DIR
     chown user:user $HOME $XDG_RUNTIME_DIR
-    setpriv --reuid=user --regid=user --clear-groups "$@"
+    [ ! -d $delegated ] || echo 0 >$delegated/tests/cgroup.procs
+    exec setpriv --reuid=user --regid=user --clear-groups "$@"
+)
+
+# From here on the user has a part of the control groups, as systemd would delegate it.
+delegate() {
+    mkdir -p $delegated/tests
+    echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control
+    for group in $delegated $delegated/tests; do
+        chown user:user $group $group/cgroup.procs $group/cgroup.subtree_control
+    done
+    python3 -c "import os; os.setxattr('$delegated', 'user.delegate', b'1')"
 }
+delegated=/sys/fs/cgroup/user
 
 echo "@@ kernel $(uname -r), security modules $(cat /sys/kernel/security/lsm 2>/dev/null || echo unknown)"
 cd /tmp

@@ -25,7 +25,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// After this a guest hangs. It is several times what the slowest takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// For every guest.
 const FOR_TREES: &[Program] = &[
@@ -47,7 +47,7 @@ struct Ended {
 
 /// Which guests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+enum Kind {
     /// Virtual machines.
     Vm,
     /// A container with systemd.
@@ -55,9 +55,29 @@ pub enum Kind {
 }
 
 /// All of them.
-pub const ALL: [Kind; 2] = [Kind::Vm, Kind::Systemd];
+const ALL: [Kind; 2] = [Kind::Vm, Kind::Systemd];
 
 impl Kind {
+    /// What it is called on the command line.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Vm => "vm",
+            Self::Systemd => "systemd",
+        }
+    }
+
+    fn boots(self) -> &'static [Boot] {
+        match self {
+            Self::Vm => MACHINES,
+            Self::Systemd => CONTAINERS,
+        }
+    }
+
+    /// Its own name and those of its guests.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.word()).chain(self.boots().iter().map(|boot| boot.name))
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Vm => "tests in virtual machines",
@@ -81,8 +101,9 @@ impl Kind {
         if !cfg!(target_arch = "x86_64") {
             return Ok(Some("they are made for x86-64 only".to_owned()));
         }
-        if !programs::on_path("dpkg-query") || !programs::on_path("apt-get") {
-            return Ok(Some("they are built from Debian's packages".to_owned()));
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        if !release.lines().any(|line| line == "ID=debian") || !programs::on_path("apt-get") {
+            return Ok(Some("they are built from the packages of a Debian, and this is none".to_owned()));
         }
         if self == Self::Systemd
             && let Some(obstacle) = nspawn::obstacle()
@@ -93,35 +114,26 @@ impl Kind {
     }
 }
 
-/// `cargo xtask guest [vm|systemd]`.
+/// Runs the tests in the guests of these names: those of kinds, or of single guests; all where there is none. Where this
+/// machine cannot have one, a line says so, and why.
 ///
 /// # Errors
-/// As [`run`], and for another name.
-pub fn named(names: &[&str]) -> Result<()> {
-    let kinds: Option<Vec<Kind>> = names
-        .iter()
-        .map(|name| match *name {
-            "vm" => Some(Kind::Vm),
-            "systemd" => Some(Kind::Systemd),
-            _ => None,
-        })
-        .collect();
-    match kinds {
-        Some(kinds) if kinds.is_empty() => run(&ALL),
-        Some(kinds) => run(&kinds),
-        None => bail!("`{}` are not guests; `vm` and `systemd` are", names.join(" ")),
+/// When a test fails there, a guest does not end by itself, something it needs cannot be had, or there is no such name.
+pub fn run(names: &[&str]) -> Result<()> {
+    let known: Vec<&str> = ALL.into_iter().flat_map(Kind::names).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        bail!("`{name}` is no guest; these are: {}", known.join(" "));
     }
-}
-
-/// Runs the tests in guests of these kinds. Where this machine cannot have one, a line says so, and why.
-///
-/// # Errors
-/// When a test fails there, a guest does not end by itself, or something it needs cannot be had.
-pub fn run(kinds: &[Kind]) -> Result<()> {
+    let is_named = |name: &str| names.is_empty() || names.contains(&name);
     let mut possible = Vec::new();
-    for kind in kinds {
+    for kind in ALL {
+        let boots: Vec<&Boot> =
+            kind.boots().iter().filter(|boot| is_named(kind.word()) || is_named(boot.name)).collect();
+        if boots.is_empty() {
+            continue;
+        }
         match kind.obstacle()? {
-            None => possible.push(*kind),
+            None => possible.push((kind, boots)),
             Some(obstacle) => skip(kind.name(), &format!("they did not run: {obstacle}")),
         }
     }
@@ -137,11 +149,11 @@ pub fn run(kinds: &[Kind]) -> Result<()> {
     let tree = folder.join("root");
     let scripts: Vec<_> = MACHINES.iter().chain(CONTAINERS).map(|boot| (boot.name, boot.script())).collect();
     tree::prepare(&tree, &built, &scripts).context("the guests' files could not be put together")?;
-    for kind in possible {
+    for (kind, boots) in possible {
         eprintln!("==> {}", kind.name());
         match kind {
-            Kind::Vm => machines(&folder, &tree)?,
-            Kind::Systemd => containers(&folder, &tree)?,
+            Kind::Vm => machines(&folder, &tree, &boots)?,
+            Kind::Systemd => containers(&folder, &tree, &boots)?,
         }
     }
     Ok(())
@@ -181,12 +193,12 @@ fn said(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn machines(folder: &Path, tree: &Path) -> Result<()> {
+fn machines(folder: &Path, tree: &Path, boots: &[&Boot]) -> Result<()> {
     let cache = folder.join("kernels");
     let kernels = Kernels::get(&cache).context("the kernels for virtual machines cannot be had")?;
     let initramfs = folder.join("initramfs");
     tree::archive(tree, &initramfs)?;
-    for boot in MACHINES {
+    for boot in boots {
         let machine = qemu::Machine {
             kernel: &kernels.pick(boot.kernel).image,
             initramfs: &initramfs,
@@ -198,8 +210,8 @@ fn machines(folder: &Path, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-fn containers(folder: &Path, tree: &Path) -> Result<()> {
-    for boot in CONTAINERS {
+fn containers(folder: &Path, tree: &Path, boots: &[&Boot]) -> Result<()> {
+    for boot in boots {
         let own = own_folder(folder, boot)?;
         check(boot, || nspawn::run(tree, boot.name, &own))?;
     }

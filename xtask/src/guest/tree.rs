@@ -16,8 +16,11 @@ use std::process::{Command, Stdio};
 const PACKAGES: &[&str] =
     &["coreutils", "dash", "findutils", "grep", "mount", "procps", "sed", "systemd", "util-linux"];
 
+/// Programs that do without the rest of their packages.
+const ALONE: &[&str] = &["busybox", "git"];
+
 /// Raised whenever a tree that was made before would not do any more.
-const EDITION: u32 = 1;
+const EDITION: u32 = 3;
 
 /// Our own files in it: the way from boot to tests. All are executable.
 const SCRIPTS: &[(&str, &str)] = &[
@@ -29,6 +32,7 @@ const SCRIPTS: &[(&str, &str)] = &[
 /// Users, as the tests expect them.
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n\
                       nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const GROUP: &str = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n";
 
 /// The root folder of a guest, brought up to date with the system and with `built`; `boots` holds a script per boot.
@@ -78,14 +82,17 @@ fn base(root: &Path) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root)?;
     }
-    for folder in ["dev", "proc", "sys", "run", "tmp", "root", "home/user", "var/tmp", "etc", "usr/bin", "bog"] {
+    for folder in ["boot", "dev", "proc", "sys", "run", "tmp", "root", "home/user", "var/tmp", "etc", "usr/bin", "bog"]
+    {
         fs::create_dir_all(root.join(folder))?;
     }
     for name in ["bin", "sbin", "lib", "lib64"] {
         fs::create_dir_all(root.join("usr").join(name))?;
         symlink(format!("usr/{name}"), root.join(name))?;
     }
-    for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("machine-id", ""), ("hostname", "guest\n")] {
+    for (name, text) in
+        [("passwd", PASSWD), ("group", GROUP), ("hosts", HOSTS), ("machine-id", ""), ("hostname", "guest\n")]
+    {
         fs::write(root.join("etc").join(name), text)?;
     }
     fs::copy("/usr/lib/os-release", root.join("usr/lib/os-release"))?;
@@ -95,7 +102,9 @@ fn base(root: &Path) -> Result<()> {
         let copy = copied(root, Path::new(file))?;
         programs.extend(copy.filter(|copy| is_elf(copy)));
     }
-    programs.extend(copied(root, &on_path("busybox")?)?);
+    for name in ALONE {
+        programs.extend(copied(root, &on_path(name)?)?);
+    }
     libraries(root, &programs)?;
     fs::write(stamp, made_from)?;
     Ok(())

@@ -84,6 +84,24 @@ impl Group {
         self.controllers.contains(&Controller::Cpu) && self.set("cpu.max", &format!("{quota} {CPU_PERIOD_US}"))
     }
 
+    /// Whether it still limits memory: whoever arranges the groups around it can take a controller away.
+    #[must_use]
+    pub fn limits_memory(&self) -> bool {
+        self.is_set("memory.max")
+    }
+
+    /// Whether it still limits processes and threads.
+    #[must_use]
+    pub fn limits_pids(&self) -> bool {
+        self.is_set("pids.max")
+    }
+
+    /// Whether it still limits the CPU rate.
+    #[must_use]
+    pub fn limits_cpu(&self) -> bool {
+        self.is_set("cpu.max")
+    }
+
     /// The CPU time of every process that was ever in it. The kernel counts it with or without the controller.
     #[must_use]
     pub fn cpu_time(&self) -> Option<Duration> {
@@ -128,6 +146,11 @@ impl Group {
 
     fn set(&self, file: &str, value: &str) -> bool {
         fs::write(self.path.join(file), value).is_ok()
+    }
+
+    /// Whether a file of limits begins with a number: one that limits nothing begins with `max`.
+    fn is_set(&self, file: &str) -> bool {
+        fs::read(self.path.join(file)).is_ok_and(|text| text.first().is_some_and(u8::is_ascii_digit))
     }
 
     fn figure(&self, file: &str) -> Option<u64> {

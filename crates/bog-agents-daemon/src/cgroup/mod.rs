@@ -8,10 +8,12 @@
 
 mod group;
 mod place;
+mod release;
 mod subtree;
 
 pub use group::{Group, end};
 pub use place::{Place, Refused, find};
+pub use release::dispatch;
 pub use subtree::Subtree;
 
 use std::fmt;

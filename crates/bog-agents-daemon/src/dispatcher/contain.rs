@@ -4,7 +4,7 @@
 use super::Dispatcher;
 use super::prepare::NotNow;
 use crate::env;
-use crate::runner::handle::{EVENT_FILE, TreeLimits};
+use crate::runner::handle::{EVENT_FILE, TreeLimits, socket_dir};
 use crate::sandbox::paths::{self, Surroundings};
 use crate::sandbox::policy::Policy;
 use bog_domain::ids::RunId;
@@ -46,7 +46,9 @@ impl Dispatcher {
         let masked = self.masked(job, &grant);
         let folders = self.folders.get(&self.store, &self.jobs).await?;
         let (run_dir, attempt_dir) = (self.run_dir(run), self.attempt_dir(run, attempt));
-        let (data_dir, api_port, secret_places) = (self.data_dir.clone(), self.api_port, self.secrets.places());
+        let (data_dir, api_port, mut secret_places) = (self.data_dir.clone(), self.api_port, self.secrets.places());
+        // Whoever may connect there cancels other runs.
+        secret_places.extend(socket_dir().ok());
         let build = move || {
             let around = Surroundings {
                 working_dir: &working_dir,

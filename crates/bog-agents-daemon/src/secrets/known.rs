@@ -3,7 +3,7 @@
 //! Whoever gets a value from here may be sure that it is masked from then on. Nothing is forgotten while the daemon runs: a
 //! value that was replaced, or whose job is gone, may still stand in a log.
 
-use super::{Secret, SecretError, named_file, nearby, resolve, warnings};
+use super::{Secret, SecretError, named_file, nearby, resolve, session, warnings};
 use crate::env::{self, CREDENTIALS_DIRECTORY};
 use bog_domain::mask::Mask;
 use futures::StreamExt;
@@ -133,18 +133,16 @@ impl Secrets {
         names.into_iter().filter_map(|name| Some(known.get(&name)?.warnings.clone())).flatten().collect()
     }
 
-    /// Where the values of these secrets lie: files, credentials, keyrings. No agent is to read them there.
+    /// Where the values of these secrets lie, and who would say them: files, credentials, keyrings, sockets of the session.
+    /// No agent is to get at them there.
     #[must_use]
     pub fn places(&self) -> Vec<PathBuf> {
         let files: Vec<String> = self.names().keys().filter_map(|name| named_file(name)).collect();
         let below = |variable: &str, name: &str| env::var_os(variable).map(|folder| PathBuf::from(folder).join(name));
-        let system = [
-            env::var_os(CREDENTIALS_DIRECTORY).map(PathBuf::from),
-            below("XDG_DATA_HOME", "keyrings"),
-            below("XDG_RUNTIME_DIR", "keyring"),
-        ];
+        let system = [env::var_os(CREDENTIALS_DIRECTORY).map(PathBuf::from), below("XDG_DATA_HOME", "keyrings")];
         let files = files.iter().map(|path| env::expand_home(path));
-        files.chain(system.into_iter().flatten()).filter(|path| path.is_absolute()).collect()
+        let known = system.into_iter().flatten().chain(session::sockets());
+        files.chain(known).filter(|path| path.is_absolute()).collect()
     }
 
     /// The mask of all values that are known now.

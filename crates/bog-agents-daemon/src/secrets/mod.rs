@@ -6,6 +6,7 @@
 mod file;
 mod keyring;
 mod known;
+mod session;
 
 pub use known::{Secrets, keep_up};
 

@@ -29,3 +29,5 @@ mod secrets;
 mod shutdown;
 mod store;
 mod support;
+#[cfg(target_os = "linux")]
+mod units;

@@ -89,14 +89,14 @@ fn instance(daemon: &Daemon) -> (String, String) {
 }
 
 /// What is written into a file, once it is.
-fn number_in(path: &Path) -> Pid {
+pub fn number_in(path: &Path) -> Pid {
     let read = || std::fs::read_to_string(path).ok()?.trim().parse().ok();
     eventually("a process says its number", || read().is_some());
     Pid::from_raw(read().unwrap())
 }
 
 /// Whether a process is gone, or dead and only not reaped.
-fn is_gone(pid: Pid) -> bool {
+pub fn is_gone(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     kill(pid, None) == Err(Errno::ESRCH) || stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))
 }
@@ -140,6 +140,8 @@ fn what_outlived_its_run_is_ended_and_all_else_is_left_alone() {
     eventually("they are counted", || counted(&daemon) == 4);
     assert!(others.lives() && !is_gone(nested), "another daemon's process was ended");
     assert!(of_live.lives(), "a process of a run that is under way was ended");
+    // It would be an orphan like the others once that run is over.
+    drop(of_live);
     kill(nested, Signal::SIGKILL).unwrap();
     std::fs::write(home.path().join("work/go"), "").unwrap();
     let ended = daemon.finished(&live);
@@ -173,7 +175,7 @@ fn what_its_dead_runner_left_behind_is_ended_and_counted() {
     assert_eq!(violations(&home.data()), Vec::<String>::new());
 }
 
-fn runner_of(run: &str) -> Pid {
+pub fn runner_of(run: &str) -> Pid {
     let is_runner = |pid: &i32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<_> = line.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();

@@ -6,7 +6,8 @@ use crate::cgroup::{self, Controller, Place, Refused};
 
 const CHECK: &str = "limits";
 /// What to do for control groups.
-const CURE: &str = "for control groups run it as a unit of systemd with `Delegate=yes` and `DelegateSubgroup=daemon`";
+const CURE: &str = "for control groups run it as a unit of systemd with `Delegate=yes` and `DelegateSubgroup=daemon` (for a \
+                    systemd before version 254 see `docs/configuration.md`)";
 
 pub(super) fn check(context: &Context) -> Vec<Finding> {
     // The daemon's standing is what counts; this process's own says what a daemon started from here would have.
@@ -69,7 +70,8 @@ mod tests {
             Finding::warn(
                 "limits",
                 "limits of each process and a watchdog: the control group `/cg/y` is not delegated; for control groups run \
-                 it as a unit of systemd with `Delegate=yes` and `DelegateSubgroup=daemon`"
+                 it as a unit of systemd with `Delegate=yes` and `DelegateSubgroup=daemon` (for a systemd before version \
+                 254 see `docs/configuration.md`)"
             )
         );
     }

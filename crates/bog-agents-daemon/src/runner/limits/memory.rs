@@ -36,16 +36,16 @@ impl MemoryWatch {
         Self { allowed, swap: proc::has_swap(), peak: 0, resident_seen: 0, held_seen: 0, last: None }
     }
 
-    /// Looks at the tree; returns what it holds where that is too much. `nameless` are the bytes of files in memory that
-    /// it has open and that have no name, `cpu` is the CPU time it has used.
-    pub fn look(&mut self, tree: &[Sample], nameless: u64, cpu: Duration) -> Option<u64> {
+    /// Looks at the tree; returns what it holds where that is too much. `unmapped` are the bytes of files
+    /// in memory and segments that are its own whether anyone has them mapped or not, `cpu` is the CPU time it has used.
+    pub fn look(&mut self, tree: &[Sample], unmapped: u64, cpu: Duration) -> Option<u64> {
         let allowed = self.allowed.unwrap_or(u64::MAX);
-        let resident = tree.iter().map(|sample| sample.resident_bytes).sum::<u64>() + nameless;
+        let resident = tree.iter().map(|sample| sample.resident_bytes).sum::<u64>() + unmapped;
         if !self.swap && resident <= allowed.min(well_over(self.resident_seen)) {
             return None;
         }
         self.resident_seen = self.resident_seen.max(resident);
-        let held = total(tree, nameless, proc::held);
+        let held = total(tree, unmapped, proc::held);
         if held <= allowed.min(well_over(self.held_seen)) {
             return None;
         }
@@ -53,7 +53,7 @@ impl MemoryWatch {
         let bytes = match self.last {
             // Shares change when someone writes or ends. The one takes CPU time, the other makes the sum smaller.
             Some(last) if last.held == held && last.cpu == cpu => last.bytes,
-            Some(_) | None => total(tree, nameless, |pid| proc::held_exactly(pid).unwrap_or_else(|| proc::held(pid))),
+            Some(_) | None => total(tree, unmapped, |pid| proc::held_exactly(pid).unwrap_or_else(|| proc::held(pid))),
         };
         self.last = Some(Exact { held, cpu, bytes });
         self.peak = self.peak.max(bytes);
@@ -78,12 +78,12 @@ fn well_over(seen: u64) -> u64 {
 
 /// What the tree holds, by one of the two measures. A file in memory may be open, mapped or both, and there is no telling
 /// which: the larger of the two figures is never too much.
-fn total(tree: &[Sample], nameless: u64, measure: impl Fn(i32) -> Held) -> u64 {
+fn total(tree: &[Sample], unmapped: u64, measure: impl Fn(i32) -> Held) -> u64 {
     let alive = tree.iter().filter(|sample| !sample.zombie);
     let (anonymous, shared) = alive
         .map(|sample| measure(sample.pid))
         .fold((0, 0), |(anonymous, shared), held| (anonymous + held.anonymous, shared + held.shared));
-    anonymous + shared.max(nameless)
+    anonymous + shared.max(unmapped)
 }
 
 #[cfg(test)]

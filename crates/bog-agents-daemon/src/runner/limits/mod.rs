@@ -4,7 +4,7 @@
 //! | limit | control group | without its controller |
 //! |---|---|---|
 //! | memory and swap | `memory.max`, no swap | watchdog; `RLIMIT_DATA` between two looks |
-//! | processes, threads | `pids.max` | `RLIMIT_NPROC` in a user namespace of its own, else the watchdog |
+//! | processes, threads | `pids.max` | watchdog; `RLIMIT_NPROC` between two looks, in a user namespace of its own |
 //! | CPU rate | `cpu.max` | watchdog: the tree stands still now and then |
 //! | CPU time | the watchdog reads `cpu.stat` | watchdog; `RLIMIT_CPU` for each process |
 //! | disk | - | watchdog; `RLIMIT_FSIZE` between two looks |
@@ -15,6 +15,7 @@
 mod cpu;
 mod disk;
 mod explain;
+mod kept;
 mod memory;
 mod nameless;
 mod pace;
@@ -49,7 +50,6 @@ pub struct Limits {
     kernel: Kernel,
     /// Processes of the tree that are the launch stage itself: it stays as the init of a process table of its own.
     init: u32,
-    processes_by_rlimit: bool,
     watchdog: Watchdog,
     hit: Option<LimitHit>,
 }
@@ -101,16 +101,9 @@ impl Limits {
             pids: allowed.pids.is_some_and(|pids| group.limit_pids(u64::from(pids.saturating_add(init)))),
             cpu: allowed.cpu_millis.is_some_and(|millis| group.limit_cpu(millis)),
         });
-        let watchdog = Watchdog::new(&allowed, &folders(spec, dir), init, now);
-        Self {
-            allowed,
-            group,
-            kernel,
-            init,
-            processes_by_rlimit: allowed.pids.is_some() && rlimits::counts_this_tree_alone(),
-            watchdog,
-            hit: None,
-        }
+        let own_segments = split.held.contains(&Mechanism::IpcNamespace);
+        let watchdog = Watchdog::new(&allowed, &folders(spec, dir), (init, own_segments), now);
+        Self { allowed, group, kernel, init, watchdog, hit: None }
     }
 
     /// What the launch stage is to do to itself.
@@ -131,7 +124,12 @@ impl Limits {
         if now < self.watchdog.next_look() {
             return None;
         }
-        let kernel = if self.watchdog.is_in_group(self.group.as_ref()) { self.kernel } else { Kernel::default() };
+        let is_in_group = self.watchdog.is_in_group(self.group.as_ref());
+        let group = self.group.as_ref().filter(|_| is_in_group);
+        if let Some(group) = group {
+            self.kernel = self.kernel.still(group);
+        }
+        let kernel = group.map_or_else(Kernel::default, |_| self.kernel);
         let found = self.watchdog.look(now, first, self.group.as_ref(), kernel);
         if self.hit.is_some() {
             return None;
@@ -176,21 +174,28 @@ impl Limits {
 
     fn held(&self, in_group: bool) -> Vec<LimitHeld> {
         let by_kernel = |taken: bool| if in_group && taken { Enforcer::Cgroup } else { Enforcer::Watchdog };
-        let pids = match by_kernel(self.kernel.pids) {
-            Enforcer::Watchdog if self.processes_by_rlimit => Enforcer::Rlimit,
-            by @ (Enforcer::Cgroup | Enforcer::Rlimit | Enforcer::Watchdog) => by,
-        };
         let allowed = &self.allowed;
         let all = [
             (LimitKind::Memory, allowed.memory_bytes, by_kernel(self.kernel.memory)),
             (LimitKind::Cpu, allowed.cpu_millis, by_kernel(self.kernel.cpu)),
             (LimitKind::CpuSeconds, allowed.cpu_time_ms, Enforcer::Watchdog),
-            (LimitKind::Pids, allowed.pids.map(u64::from), pids),
+            (LimitKind::Pids, allowed.pids.map(u64::from), by_kernel(self.kernel.pids)),
             (LimitKind::OpenFiles, allowed.open_files.map(u64::from), Enforcer::Rlimit),
             (LimitKind::Disk, allowed.disk_bytes, Enforcer::Watchdog),
         ];
         let set = |(limit, allowed, by)| Some(LimitHeld { limit, allowed: allowed?, by });
         all.into_iter().filter_map(set).collect()
+    }
+}
+
+impl Kernel {
+    /// What of it the group still has. What was taken away stays with the watchdog.
+    fn still(self, group: &Group) -> Self {
+        Self {
+            memory: self.memory && group.limits_memory(),
+            pids: self.pids && group.limits_pids(),
+            cpu: self.cpu && group.limits_cpu(),
+        }
     }
 }
 

@@ -23,9 +23,9 @@ pub struct Nameless {
     pub on_disk: u64,
 }
 
-/// Looks through what the tree has open; `devices` are the disks that matter. A process that may not be looked into has
-/// nothing open.
-pub fn nameless(tree: &[Sample], devices: &[u64]) -> Nameless {
+/// Looks through what the tree has open; `devices` are the disks that matter, and what is on `counted` is counted
+/// elsewhere. A process that may not be looked into has nothing open.
+pub fn nameless(tree: &[Sample], devices: &[u64], counted: Option<u64>) -> Nameless {
     let mut found = Nameless::default();
     let mut known = HashSet::new();
     for sample in tree.iter().filter(|sample| !sample.zombie) {
@@ -36,7 +36,8 @@ pub fn nameless(tree: &[Sample], devices: &[u64]) -> Nameless {
                 continue;
             }
             let Ok(file) = fs::metadata(&path) else { continue };
-            if !file.is_file() || file.nlink() > 0 || !known.insert((file.dev(), file.ino())) {
+            let is_one = file.is_file() && file.nlink() == 0 && Some(file.dev()) != counted;
+            if !is_one || !known.insert((file.dev(), file.ino())) {
                 continue;
             }
             if devices.contains(&file.dev()) {
@@ -65,7 +66,7 @@ mod tests {
         let memory = rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).expect("a file in memory");
         fs::File::from(memory.try_clone().expect("twice")).write_all(&vec![1; 200 * 1024]).expect("written");
         let tree = [proc::sample(nix::unistd::Pid::this().as_raw()).expect("this process")];
-        let found = nameless(&tree, &[device]);
+        let found = nameless(&tree, &[device], None);
         // Other tests of this process have files open too.
         assert!(found.on_disk >= 300 * 1024, "{found:?}");
         assert!(found.in_memory >= 200 * 1024, "{found:?}");

@@ -14,9 +14,11 @@ use std::io;
 const DATA_SLACK: u64 = 1 << 30;
 /// What a file may be longer than the disk limit, so that whoever writes one that long is over it as `du` counts.
 const FILE_SLACK: u64 = 4096;
-/// Processes of the attempt that run in its user namespace and are not the agent's: the runner, and one so that a tree
-/// that is over its limit can be seen to be.
-const OTHER_PROCESSES: u64 = 2;
+/// Room that a tree gets beyond its processes, at least. Of a refusal the kernel tells nobody but the process that asked,
+/// and that may be gone before anyone looks: what goes over its limit has to stay over it until the watchdog sees it.
+const PROCESSES_SLACK: u64 = 32;
+/// Of the attempt, the runner is in its user namespace, too.
+const RUNNER: u64 = 1;
 /// Linux counts processes by user *and* user namespace since 5.14 (`ucounts`); before, a limit would have counted whatever
 /// else the user runs.
 const COUNTED_PER_NAMESPACE: (u32, u32) = (5, 14);
@@ -42,14 +44,14 @@ impl Rlimits {
     /// `init` is how many processes of the tree are the launch stage itself.
     pub fn of(limits: &TreeLimits, memory_by_kernel: bool, init: u32) -> Self {
         let data = |memory: u64| memory.saturating_add(memory.max(DATA_SLACK));
-        let processes = |pids: u32| u64::from(pids) + u64::from(init) + OTHER_PROCESSES;
+        let processes = |pids: u64| pids + pids.max(PROCESSES_SLACK) + u64::from(init) + RUNNER;
         Self {
             open_files: limits.open_files.map(u64::from),
             // The time of one process, begun seconds in full: the tree's own limit comes first.
             cpu_seconds: limits.cpu_time_ms.map(|ms| ms.div_ceil(1000) + 1),
             data: limits.memory_bytes.filter(|_| !memory_by_kernel).map(data),
             file_size: limits.disk_bytes.map(|disk| disk.saturating_add(FILE_SLACK)),
-            processes: limits.pids.filter(|_| counts_this_tree_alone()).map(processes),
+            processes: limits.pids.filter(|_| counts_this_tree_alone()).map(u64::from).map(processes),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::cpu::CpuAccount;
 use super::disk::DiskWatch;
+use super::kept::{Kept, kept};
 use super::memory::MemoryWatch;
 use super::nameless::{Nameless, nameless};
 use super::pace::Pace;
@@ -29,12 +30,15 @@ pub struct Watchdog {
     allowed: TreeLimits,
     /// Processes that do not count.
     init: u32,
+    /// Whether we share segments of memory with the tree alone.
+    own_segments: bool,
     in_group: bool,
     pace: Option<Pace>,
     cpu: CpuAccount,
     memory: MemoryWatch,
     disk: DiskWatch,
     throttle: Throttle,
+    kept: Kept,
     nameless: Nameless,
     /// When it was last looked for them, and what CPU time the tree had used then.
     nameless_at: (Duration, Duration),
@@ -51,19 +55,23 @@ struct Look {
 }
 
 impl Watchdog {
-    /// A watchdog over a tree that begins now; `folders` are what its disk limit is about.
-    pub fn new(allowed: &TreeLimits, folders: &[PathBuf], init: u32, now: Duration) -> Self {
+    /// A watchdog over a tree that begins now; `folders` are what its disk limit is about. `split`: how many processes of
+    /// the tree do not count, and whether we share segments of memory with it alone.
+    pub fn new(allowed: &TreeLimits, folders: &[PathBuf], split: (u32, bool), now: Duration) -> Self {
+        let (init, own_segments) = split;
         // Files that a process may have open are the one limit that the kernel holds alone.
         let any = TreeLimits { open_files: None, ..*allowed } != TreeLimits::default();
         Self {
             allowed: *allowed,
             init,
+            own_segments,
             in_group: false,
             pace: any.then(|| Pace::new(now)),
             cpu: CpuAccount::default(),
             memory: MemoryWatch::new(allowed.memory_bytes),
             disk: DiskWatch::new(folders),
             throttle: Throttle::new(allowed.cpu_millis, now),
+            kept: Kept::default(),
             nameless: Nameless::default(),
             nameless_at: (now, Duration::ZERO),
             pids_peak: 0,
@@ -95,8 +103,11 @@ impl Watchdog {
         let needs_tree = self.needs_tree(group, kernel) || counted.is_some_and(|cpu| self.is_time_for_files(now, cpu));
         let tree = if needs_tree { self.tree() } else { Vec::new() };
         let cpu = counted.unwrap_or_else(|| proc::ticks(self.cpu.look(&tree, to_ticks(reaped().cpu))));
+        if self.allowed.memory_bytes.is_some() && !kernel.memory {
+            self.kept = kept(&tree, self.own_segments);
+        }
         if self.is_time_for_files(now, cpu) {
-            self.nameless = nameless(&tree, self.disk.devices());
+            self.nameless = nameless(&tree, self.disk.devices(), self.kept.device);
             self.nameless_at = (now, cpu);
         }
         let is_busy = self.take_in(now, cpu, &tree);
@@ -159,7 +170,8 @@ impl Watchdog {
             let processes = tree.iter().map(|sample| u64::from(sample.threads)).sum::<u64>();
             self.pids_peak = self.pids_peak.max(processes.saturating_sub(u64::from(self.init)));
         }
-        let memory = if kernel.memory { None } else { self.memory.look(tree, self.nameless.in_memory, cpu) };
+        let unmapped = self.nameless.in_memory + self.kept.bytes;
+        let memory = if kernel.memory { None } else { self.memory.look(tree, unmapped, cpu) };
         by_kernel
             .or_else(|| hit(LimitKind::Memory, self.allowed.memory_bytes, memory?))
             .or_else(|| hit(LimitKind::Pids, self.allowed.pids.map(u64::from), self.pids_peak))

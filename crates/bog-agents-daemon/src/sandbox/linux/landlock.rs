@@ -19,8 +19,10 @@ use std::path::Path;
 
 /// The newest version whose rules are known here; of an older kernel it takes what that has.
 const NEWEST: ABI = ABI::V10;
-/// What all of a sandbox needs. With older ones files could be truncated that may not be written.
-const NEEDED: ABI = ABI::V3;
+/// What it needs to hold files alone. Before version 3 whatever may be read may be truncated; in the new root it lies on
+/// a mount that is read-only, so that there any version will do. With version 1 nothing can be moved or linked between
+/// folders: that is too much rather than too little.
+const ALONE: ABI = ABI::V3;
 /// Where names are looked up.
 const DOMAIN: u16 = 53;
 
@@ -30,7 +32,7 @@ const DEVICES: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir
 /// Puts the calling thread, and what it starts, under rules. `inside`: it is in the new root already. `shut`: the system
 /// gave it no network of its own, so that ports must be closed here.
 ///
-/// Returns the version of the kernel's interface, and the rest: what an old version lacks of what a sandbox needs.
+/// Returns the version of the kernel's interface, and the rest: what an old version lacks where nothing else holds files.
 ///
 /// # Errors
 /// Where the kernel has no Landlock.
@@ -56,8 +58,8 @@ pub fn restrict(policy: &Policy, inside: Option<&Plan>, shut: bool) -> Result<(u
         LandlockStatus::NotEnabled => Err(refused("making rules", Errno::OPNOTSUPP)),
         LandlockStatus::NotImplemented => Err(refused("making rules", Errno::NOSYS)),
         LandlockStatus::Available { effective_abi, .. } => {
-            let rest =
-                if effective_abi < NEEDED { Err(refused("making all rules for files", Errno::NOSYS)) } else { Ok(()) };
+            let lacking = inside.is_none() && effective_abi < ALONE;
+            let rest = if lacking { Err(refused("making all rules for files", Errno::NOSYS)) } else { Ok(()) };
             Ok((effective_abi as u32, rest))
         }
     }

@@ -62,7 +62,6 @@ pub fn enter(
         None => (None, Err(Refused::mechanism(Mechanism::PidNamespace, "mounting a new `/proc`", Errno::PERM))),
     };
     proc.or_else(|refused| tally.lacks(refused))?;
-    tally.take(Mechanism::IpcNamespace, namespaces::own(Mechanism::IpcNamespace, CloneFlags::CLONE_NEWIPC))?;
     if policy.network != NetworkAccess::Full && tally.take(Mechanism::NetworkNamespace, own_network())?.is_some() {
         in_network().map_err(|error| Refused::network(&error))?;
     }

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 /// Gives the calling process's next child a process table of its own and, where the caller may not do that, moves the
-/// caller into a user namespace first, in which it may.
+/// caller into a user namespace first, in which it may. Both share message queues and shared memory that nobody else has.
 ///
 /// The caller has one thread. `program` is this program: for best effort it is asked to try first, as a user namespace
 /// that cannot be set up to its end cannot be left again.
@@ -39,6 +39,8 @@ pub fn split(policy: &Policy, program: &Path) -> Result<Split, Refused> {
             tally.lacks(Refused::mechanism(Mechanism::PidNamespace, doing, Errno::EPERM))?;
         }
     }
+    // Here and not with the rest: what is held in shared memory is counted from the outside, by whoever is in it too.
+    tally.take(Mechanism::IpcNamespace, own(Mechanism::IpcNamespace, CloneFlags::CLONE_NEWIPC))?;
     Ok(Split { held: tally.held, missing: tally.missing })
 }
 

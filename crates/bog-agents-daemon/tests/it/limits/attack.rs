@@ -1,13 +1,12 @@
 //! One attack: a command within limits, with or without a control group.
 
 use crate::runner::attempt::{Attempt, ended, outcome};
+use crate::support::machine;
 use bog_agents_daemon::cgroup::{Controller, Subtree, find};
 use bog_agents_daemon::runner::handle::{OutcomeRecord, TreeLimits};
 use bog_agents_daemon::sandbox::policy::Enforcement;
 use bog_domain::containment::{Enforcer, LimitHit, LimitKind, Mechanism};
-use bog_domain::event::EventKind;
 use bog_domain::run::Outcome;
-use nix::unistd::geteuid;
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -23,9 +22,11 @@ pub struct Ground {
 
 impl Ground {
     /// On the host itself, by limits of each process and the watchdog; and in a sandbox, by a control group with the
-    /// controllers that the machine has, or again without.
+    /// controllers that the machine has, or again without. A machine that is said to have controllers is there for them.
     pub fn all() -> [Self; 2] {
-        [Self { confined: false, groups: None }, Self { confined: true, groups: groups() }]
+        let groups = groups();
+        let on_host = groups.clone().filter(|_| machine::expects("controllers"));
+        [Self { confined: false, groups: on_host }, Self { confined: true, groups }]
     }
 
     /// On the host, in a control group.
@@ -48,8 +49,6 @@ impl Ground {
         match limit {
             _ if self.has_kernel_for(limit) => Enforcer::Cgroup,
             LimitKind::OpenFiles => Enforcer::Rlimit,
-            // Only in a user namespace of its own, which root needs none of, are its processes counted alone.
-            LimitKind::Pids if self.confined && !geteuid().is_root() => Enforcer::Rlimit,
             LimitKind::Memory | LimitKind::Pids | LimitKind::Cpu | LimitKind::CpuSeconds | LimitKind::Disk => {
                 Enforcer::Watchdog
             }
@@ -61,11 +60,10 @@ impl Ground {
 pub fn groups() -> Option<Subtree> {
     static GROUPS: OnceLock<Option<Subtree>> = OnceLock::new();
     let take = || {
-        let place = find("self").map_err(|why| println!("skipped, without control groups: {why}")).ok()?;
-        let taken = Subtree::take(&place, &format!("test-{}", std::process::id()));
-        taken.map_err(|why| println!("skipped, without control groups: {why}")).ok()
+        let place = find("self").map_err(|why| why.to_string())?;
+        Subtree::take(&place, &format!("test-{}", std::process::id())).map_err(|why| why.to_string())
     };
-    GROUPS.get_or_init(take).clone()
+    GROUPS.get_or_init(|| machine::groups(take())).clone()
 }
 
 /// A command that works in its run's own folder, within limits.
@@ -106,23 +104,6 @@ impl Attack {
     /// As [`Attack::run`], and this limit must have ended it.
     pub async fn is_ended_by(&self, limit: LimitKind) -> LimitHit {
         let record = self.run().await;
-        self.was_ended_by(limit, record)
-    }
-
-    /// As [`Attack::is_ended_by`], or each of its processes was refused more than that: of a refusal by a limit of each
-    /// process nobody else is told, and who does not live on with it is gone before it is seen.
-    pub async fn is_ended_or_refused_by(&self, limit: LimitKind, refusal: &str) -> Option<LimitHit> {
-        let record = self.run().await;
-        if record.limit.is_none() && self.ground.enforcer(limit) == Enforcer::Rlimit {
-            // By itself, or by the clock where what was left of it waits.
-            assert!(matches!(record.outcome, Outcome::Failed | Outcome::TimedOut), "{record:?}");
-            assert!(self.attempt.said(EventKind::Stderr).contains(refusal), "{record:?}");
-            return None;
-        }
-        Some(self.was_ended_by(limit, record))
-    }
-
-    fn was_ended_by(&self, limit: LimitKind, record: OutcomeRecord) -> LimitHit {
         let hit = record.limit.unwrap_or_else(|| panic!("no limit was hit on {:?}: {record:?}", self.ground));
         assert_eq!((record.outcome, hit.limit), (Outcome::LimitExceeded, limit), "on {:?}: {record:?}", self.ground);
         let error = record.error.expect("an error");

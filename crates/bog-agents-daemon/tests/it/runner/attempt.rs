@@ -36,7 +36,8 @@ impl Attempt {
             command: command.iter().map(|arg| (*arg).to_owned()).collect(),
             stdin: None,
             working_dir: base.path().to_owned(),
-            wall_clock_ms: 60_000,
+            // No test ends by it that does not set its own.
+            wall_clock_ms: 600_000,
             grace_ms: 5_000,
             output_bytes: 64 * 1024,
             mask_env: Vec::new(),

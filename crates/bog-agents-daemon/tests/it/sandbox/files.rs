@@ -18,7 +18,10 @@ fn nothing_outside_can_be_changed() {
         let targets = json!({"file": world.path("outside/file"), "folder": world.path("outside"),
                              "own": world.path("home/project"), "device": "/dev/null"});
         let except: &[&str] = if world.user == User::Root { &[] } else { &["chmod_device", "chmod_input"] };
-        assert_reached(&world.attack_on_host("change", &targets), except);
+        let mut reached = world.attack_on_host("change", &targets);
+        // Before Linux 6.6 files in memory have no such attributes.
+        reached.retain(|name, said| name != "set_attribute" || said != "ENOTSUP");
+        assert_reached(&reached, except);
     });
 }
 

@@ -1,5 +1,6 @@
 //! What a job is granted is there, at its own path, however grants, links and hidden folders lie within each other.
 
+use super::super::support::machine;
 use super::world::as_each_user;
 use bog_agents_daemon::sandbox::policy::Policy;
 use bog_domain::containment::{Confinement, Mechanism, NetworkAccess};
@@ -145,8 +146,8 @@ fn the_record_says_what_held() {
         let containment = world.containment(&world.policy);
         let mut expected = vec![
             Mechanism::PidNamespace,
-            Mechanism::MountNamespace,
             Mechanism::IpcNamespace,
+            Mechanism::MountNamespace,
             Mechanism::NetworkNamespace,
             Mechanism::NoNewPrivs,
             Mechanism::NoCapabilities,
@@ -158,7 +159,7 @@ fn the_record_says_what_held() {
         }
         assert_eq!((containment.held, containment.missing), (expected, Vec::new()));
         assert_eq!((containment.sandbox, containment.network), (Confinement::Enforced, NetworkAccess::None));
-        assert!(containment.landlock_abi >= 3);
+        machine::has_landlock(containment.landlock_abi);
         let full = world.containment(&Policy { network: NetworkAccess::Full, ..world.policy.clone() });
         assert_eq!((full.sandbox, full.network), (Confinement::Enforced, NetworkAccess::Full));
         assert!(!full.held.contains(&Mechanism::NetworkNamespace));

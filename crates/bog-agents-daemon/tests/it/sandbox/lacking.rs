@@ -1,6 +1,6 @@
 //! Machines that lack something: what is required is refused with the cure, and best effort holds what it can.
 
-use super::super::support::Home;
+use super::super::support::{Home, machine};
 use super::world::{User, World, assert_refused};
 use bog_agents_daemon::sandbox::policy::{Enforcement, Policy};
 use bog_domain::containment::{Confinement, Containment, Mechanism, NetworkAccess};
@@ -62,16 +62,20 @@ fn best_effort_holds_by_landlock_and_filters_alone() {
     let (code, report, error) = said(&world, &NO_NAMESPACES, &policy);
     assert_eq!(code, Some(0), "{error}");
     let containment: Containment = serde_json::from_str(&report).unwrap();
-    let held = [Mechanism::NoNewPrivs, Mechanism::NoCapabilities, Mechanism::Landlock, Mechanism::Seccomp];
-    assert_eq!((containment.sandbox, containment.held.as_slice()), (Confinement::Partial, &held[..]));
-    let namespaces = [
+    // An old Landlock does not hold files alone.
+    let truncates = machine::truncates(containment.landlock_abi);
+    let mut held = vec![Mechanism::NoNewPrivs, Mechanism::NoCapabilities, Mechanism::Landlock, Mechanism::Seccomp];
+    held.retain(|mechanism| *mechanism != Mechanism::Landlock || !truncates);
+    assert_eq!((containment.sandbox, &containment.held), (Confinement::Partial, &held));
+    let mut lacking = vec![
         Mechanism::UserNamespace,
         Mechanism::PidNamespace,
-        Mechanism::MountNamespace,
         Mechanism::IpcNamespace,
+        Mechanism::MountNamespace,
         Mechanism::NetworkNamespace,
     ];
-    assert_eq!((missing(&containment).as_slice(), containment.network), (&namespaces[..], NetworkAccess::None));
+    lacking.extend(truncates.then_some(Mechanism::Landlock));
+    assert_eq!((missing(&containment), containment.network), (lacking, NetworkAccess::None));
 
     let attack = |group: &str, targets| world.attack_wrapped(&NO_NAMESPACES, &policy, group, &targets);
     let secrets = json!({
@@ -85,6 +89,11 @@ fn best_effort_holds_by_landlock_and_filters_alone() {
     // Landlock knows nothing of permissions, owners and times: this is why it is not enough.
     for name in ["chmod", "chmod_folder", "chown", "set_attribute", "set_time"] {
         results.remove(name).unwrap();
+    }
+    assert_eq!(results["truncate"] == "reached", truncates);
+    if truncates {
+        results.remove("truncate").unwrap();
+        fs::write(world.path("outside/file"), "outside").unwrap();
     }
     assert_refused(&results);
     assert_eq!(fs::read_to_string(world.path("outside/file")).unwrap(), "outside");
