@@ -10,7 +10,7 @@ pub use agent::Agent;
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
 pub use output::Output;
-pub use trigger::{Timing, Trigger};
+pub use trigger::{Github, Hook, Timing, Trigger, Webhook};
 
 use crate::error::SpecError;
 use crate::ids::JobId;

@@ -3,7 +3,12 @@
 mod file_change;
 mod git_push;
 mod github;
+mod hook;
 mod webhook;
+
+pub use github::Github;
+pub use hook::Hook;
+pub use webhook::Webhook;
 
 use super::Defaults;
 use crate::error::SpecError;
@@ -60,6 +65,8 @@ pub struct Trigger {
     pub catch_up: CatchUp,
     /// A digest of what its memory is about: where it changes, the trigger begins anew.
     pub definition: String,
+    /// What it makes of HTTP requests, for a kind that they fire.
+    pub hook: Option<Hook>,
     /// As written.
     pub spec: TriggerSpec,
 }
@@ -91,9 +98,13 @@ impl Trigger {
     pub(super) fn warning(&self) -> Option<String> {
         match self.kind {
             TriggerKind::Cron | TriggerKind::Interval | TriggerKind::Manual => None,
-            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::GitPush | TriggerKind::Github => Some(
-                format!("trigger `{}`: this version does not arm `{}` triggers: it will not fire", self.id, self.kind),
-            ),
+            TriggerKind::Webhook | TriggerKind::Github => {
+                self.hook.as_ref().and_then(Hook::warning).map(|warning| format!("trigger `{}`: {warning}", self.id))
+            }
+            TriggerKind::FileChange | TriggerKind::GitPush => Some(format!(
+                "trigger `{}`: this version does not arm `{}` triggers: it will not fire",
+                self.id, self.kind
+            )),
         }
     }
 }
@@ -142,14 +153,15 @@ fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &Time
     };
     let overlap = spec.overlap().or(job).unwrap_or(Overlap::default_for(kind));
     let jitter = jitter.map_or(Duration::ZERO, Span::duration);
-    Ok(Trigger { id, kind, overlap, timing, jitter, catch_up: catch_up_of(catch_up), definition, spec: spec.clone() })
+    let (catch_up, hook) = (catch_up_of(catch_up), Hook::parse(spec, &field)?);
+    Ok(Trigger { id, kind, overlap, timing, jitter, catch_up, definition, hook, spec: spec.clone() })
 }
 
 /// Checks a trigger that has no slots and returns its identifying fields as text.
 fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<String, SpecError> {
     match spec {
         TriggerSpec::FileChange(files) => file_change::check(files, field),
-        TriggerSpec::Webhook(hook) => webhook::check(hook, field),
+        TriggerSpec::Webhook(hook) => Ok(webhook::identity(hook)),
         TriggerSpec::GitPush(push) => git_push::check(push, field),
         TriggerSpec::Github(github) => Ok(github::identity(github)),
         TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => Ok(String::new()),
