@@ -85,6 +85,7 @@ impl Inbox {
             dedupe_key: None,
             cause: Cause::default(),
             context: context.to_string(),
+            filtered: None,
             draining: self.is_draining(),
             answer: None,
         }

@@ -103,6 +103,8 @@ impl Disposition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// Filtered: what changed was written by the job's own run.
+    OwnWrites,
     /// Skipped: the job was already running or waiting.
     Overlap,
     /// Skipped: the job is disabled.
@@ -136,6 +138,7 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::OwnWrites => "own_writes",
             Self::Overlap => "overlap",
             Self::Disabled => "disabled",
             Self::MaxRuns => "max_runs",

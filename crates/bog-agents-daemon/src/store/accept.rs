@@ -31,6 +31,8 @@ pub struct Arrival {
     pub cause: Cause,
     /// The event, as JSON text.
     pub context: String,
+    /// Why the trigger keeps it out, for people: it is written down, and nothing follows.
+    pub filtered: Option<String>,
     /// Whether the daemon takes no new work.
     pub draining: bool,
     /// The answer to be kept for a request that carries a key. Its `response` is filled in here. A refusal is no answer to
@@ -111,6 +113,10 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
         return Ok(Accepted::Duplicate(receipt));
     }
     let Some(target) = target(tx, &arrival)? else { return Ok(Accepted::Gone) };
+    if arrival.filtered.is_some() && !arrival.draining {
+        let verdict = (Disposition::Filtered, arrival.filtered.as_deref(), None);
+        return answered(tx, record(tx, &arrival, &target, verdict, now)?, arrival.answer, now);
+    }
     let waiting = match target.policy.overlap {
         Overlap::Coalesce => waiting_run(tx, arrival.job)?,
         Overlap::Queue | Overlap::Skip | Overlap::Replace | Overlap::Parallel => None,
@@ -128,10 +134,19 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
             record(tx, &arrival, &target, (Disposition::Coalesced, None, Some(into)), now)?
         }
         Admission::Skip(Reason::Disabled) => merge_or_record(tx, &arrival, &target, now)?,
-        Admission::Skip(reason) => record(tx, &arrival, &target, (Disposition::Skipped, Some(reason), None), now)?,
-        Admission::Refuse(reason) => record(tx, &arrival, &target, (Disposition::Refused, Some(reason), None), now)?,
+        Admission::Skip(reason) => {
+            record(tx, &arrival, &target, (Disposition::Skipped, Some(reason.as_str()), None), now)?
+        }
+        Admission::Refuse(reason) => {
+            record(tx, &arrival, &target, (Disposition::Refused, Some(reason.as_str()), None), now)?
+        }
     };
-    if let Some(answer) = arrival.answer
+    answered(tx, receipt, arrival.answer, now)
+}
+
+/// Keeps the answer to a request that carries a key; a refusal is none to keep.
+fn answered(tx: &Connection, receipt: Receipt, answer: Option<Answer>, now: Timestamp) -> Result<Accepted, StoreError> {
+    if let Some(answer) = answer
         && receipt.disposition != Disposition::Refused
     {
         let response = serde_json::to_string(&receipt)?;
@@ -217,13 +232,14 @@ fn run(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> R
     record(tx, arrival, target, (Disposition::Run, None, Some(arrival.run)), now)
 }
 
-type Verdict = (Disposition, Option<Reason>, Option<RunId>);
+/// What becomes of a fire: how it ended up, why, and its run.
+type Verdict<'a> = (Disposition, Option<&'a str>, Option<RunId>);
 
 fn record(
     tx: &Connection,
     arrival: &Arrival,
     target: &Target,
-    (disposition, reason, run_id): Verdict,
+    (disposition, reason, run_id): Verdict<'_>,
     now: Timestamp,
 ) -> Result<Receipt, StoreError> {
     // A refused sender is told to try again: what it sends then must not count as the same event a second time.
@@ -241,20 +257,20 @@ fn record(
         ms(arrival.due_at),
         ms(now),
         disposition.as_str(),
-        reason.map(Reason::as_str),
+        reason,
         run_id.map(|id| id.to_string()),
         dedupe_key,
         arrival.cause.fire.map(|id| id.to_string()),
         arrival.cause.depth,
         arrival.context,
     ])?;
-    let reason = reason.map(|reason| reason.as_str().to_owned());
+    let reason = reason.map(str::to_owned);
     Ok(Receipt { fire_id: arrival.fire, run_id, disposition, reason })
 }
 
 /// Consecutive slots of a disabled job are one row with range and count.
 fn merge_or_record(tx: &Connection, arrival: &Arrival, target: &Target, now: Timestamp) -> Result<Receipt, StoreError> {
-    let verdict = (Disposition::Skipped, Some(Reason::Disabled), None);
+    let verdict = (Disposition::Skipped, Some(Reason::Disabled.as_str()), None);
     if arrival.is_scheduled()
         && let Some(fire_id) = extend_range(tx, arrival.job, &arrival.trigger, verdict, (arrival.due_at, 1), now)?
     {
@@ -269,21 +285,13 @@ pub(super) fn extend_range(
     tx: &Connection,
     job: JobUid,
     trigger: &TriggerId,
-    (disposition, reason, _): Verdict,
+    (disposition, reason, _): Verdict<'_>,
     (until, count): (Timestamp, u64),
     now: Timestamp,
 ) -> Result<Option<FireId>, StoreError> {
     let sql = "UPDATE fires SET until_at = ?5, count = count + ?6, seen_at = ?7 \
                WHERE seq = (SELECT seq FROM fires WHERE job_uid = ?1 AND trigger_id = ?2 ORDER BY seq DESC LIMIT 1) \
                  AND disposition = ?3 AND reason IS ?4 RETURNING id";
-    let params = params![
-        job.to_string(),
-        trigger.as_str(),
-        disposition.as_str(),
-        reason.map(Reason::as_str),
-        ms(until),
-        count,
-        ms(now)
-    ];
+    let params = params![job.to_string(), trigger.as_str(), disposition.as_str(), reason, ms(until), count, ms(now)];
     Ok(tx.prepare_cached(sql)?.query_row(params, |row| super::rows::parsed(row, 0)).optional()?)
 }

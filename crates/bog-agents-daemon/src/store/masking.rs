@@ -29,7 +29,8 @@ impl Store {
     }
 
     pub(super) fn masked_arrival(&self, arrival: Arrival) -> Arrival {
-        Arrival { context: self.secrets.masked_json(arrival.context), ..arrival }
+        let filtered = arrival.filtered.map(|reason| self.masked(reason));
+        Arrival { context: self.secrets.masked_json(arrival.context), filtered, ..arrival }
     }
 
     pub(super) fn masked_after(&self, after: AfterDelivery) -> AfterDelivery {

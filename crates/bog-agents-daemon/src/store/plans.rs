@@ -85,6 +85,7 @@ fn slot(job: JobUid, due: i64) -> Arrival {
         dedupe_key: Some(due.to_string()),
         cause: Cause::default(),
         context: "{}".to_owned(),
+        filtered: None,
         draining: false,
         answer: Some(super::Answer {
             scope: "run".to_owned(),

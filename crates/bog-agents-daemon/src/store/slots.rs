@@ -197,7 +197,7 @@ fn record_missed(
     reason: Reason,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let verdict = (Disposition::Missed, Some(reason), None);
+    let verdict = (Disposition::Missed, Some(reason.as_str()), None);
     if extend_range(tx, job, trigger, verdict, (until, count), now)?.is_some() {
         return Ok(());
     }

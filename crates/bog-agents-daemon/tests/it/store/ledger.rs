@@ -148,6 +148,7 @@ pub fn by_hand(job: JobUid) -> Arrival {
         dedupe_key: None,
         cause: Cause::default(),
         context: "{}".to_owned(),
+        filtered: None,
         draining: false,
         answer: None,
     }

@@ -221,3 +221,19 @@ async fn a_range_ends_where_something_else_happens() {
     assert_ne!(after.fire_id, before.fire_id);
     ledger.close();
 }
+
+#[tokio::test]
+async fn what_a_filter_keeps_out_is_a_row_with_its_reason_and_comes_once() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("a").await;
+    let kept_out = Arrival { filtered: Some("own_writes".to_owned()), ..push(uid, "e") };
+    let receipt = ledger.accept(kept_out.clone()).await;
+    assert_eq!(verdict(&receipt), (Disposition::Filtered, Some("own_writes"), false));
+    let again = Arrival { filtered: None, ..kept_out.clone() };
+    assert_eq!(ledger.store.accept(again, at(1)).await.unwrap(), Accepted::Duplicate(receipt));
+    // A daemon that drains takes nothing, so that its sender comes again.
+    let draining = Arrival { draining: true, dedupe_key: None, ..kept_out };
+    assert_eq!(verdict(&ledger.accept(draining).await), (Disposition::Refused, Some("draining"), false));
+    assert!(ledger.ready().await.is_empty());
+    ledger.close();
+}
