@@ -26,6 +26,9 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
         problems.push(error.to_string());
         Default::default()
     });
+    // Requests to these paths are refused until somebody puts it right.
+    let needed = app.store.route_secrets().await.unwrap_or_default();
+    problems.extend(app.secrets.missing(needed).into_iter().map(|missing| format!("webhooks are refused: {missing}")));
     let lag = lag(&counts, clock::now());
     if lag > TOO_LATE {
         problems.push(format!("a slot is overdue by {} s: the scheduler does not keep up", lag.as_secs()));

@@ -13,6 +13,7 @@ mod explain;
 mod fire;
 mod fires;
 mod health;
+mod hooks;
 mod idempotency;
 mod jobs;
 mod masking;
@@ -28,6 +29,7 @@ mod server;
 pub mod wire;
 
 pub use auth::{CLIENT_HEADER, TOKEN, Token};
+pub use hooks::Hooks;
 pub use router::{Reach, router};
 pub use server::serve;
 
@@ -60,4 +62,6 @@ pub struct App {
     pub started_at: Timestamp,
     /// What is wrong, for `/health`.
     pub problems: Problems,
+    /// What requests need that fire triggers.
+    pub hooks: Hooks,
 }

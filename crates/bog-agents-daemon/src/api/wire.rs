@@ -268,6 +268,29 @@ pub struct Fired {
     pub reason: Option<String>,
 }
 
+/// What a request came to that fires triggers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HookFires {
+    /// The fires of all jobs that it is an event for.
+    pub fires: Vec<HookFire>,
+}
+
+/// The fire of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HookFire {
+    /// The job.
+    pub job_id: String,
+    /// The fire.
+    pub fire_id: String,
+    /// The run it has or was merged into.
+    pub run_id: Option<String>,
+    /// How it ended up.
+    #[schema(value_type = String)]
+    pub disposition: Disposition,
+    /// Why.
+    pub reason: Option<String>,
+}
+
 /// A slot to come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NextSlot {

@@ -4,6 +4,7 @@ mod granted;
 
 pub use granted::SandboxSettings;
 
+use bog_domain::hook;
 use bog_domain::job::{Ceilings, Defaults, Limits};
 use bog_domain::units::Span;
 use serde::Deserialize;
@@ -48,6 +49,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
+    /// What holds for requests that fire triggers.
+    pub webhooks: hook::Settings,
 }
 
 impl Default for Config {
@@ -64,6 +67,7 @@ impl Default for Config {
             limits: Limits::default(),
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
+            webhooks: hook::Settings::default(),
         }
     }
 }
@@ -114,6 +118,7 @@ impl Config {
             jiff::tz::TimeZone::get(zone)
                 .map_err(|_| format!("`timezone`: `{zone}` is not an IANA time zone, for example `Europe/Berlin`"))?;
         }
+        config.webhooks.check()?;
         Ok(config)
     }
 
@@ -180,6 +185,8 @@ mod tests {
             "[sandbox]\nmode = 'off'\n",
             "[sandbox]\nread = ['/srv', './x']\n",
             "[sandbox]\nread = ['/srv/../x']\n",
+            "[webhooks]\nmax_body = '1GiB'\n",
+            "[webhooks]\nrate = 0\n",
         ]
         .map(|text| Config::parse(text).unwrap_err())
         .to_vec();

@@ -31,8 +31,16 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 7] =
-    ["loads_ready", "runs_parallel", "runs_active", "jobs_live", "triggers_next", "deliveries_due", "runs_finished"];
+const SMALL: [&str; 8] = [
+    "loads_ready",
+    "runs_parallel",
+    "runs_active",
+    "jobs_live",
+    "triggers_next",
+    "triggers_secret",
+    "deliveries_due",
+    "runs_finished",
+];
 
 /// Statements that may read a table from end to end, and why.
 const MAY_SCAN: [(&str, &str); 4] = [
@@ -68,6 +76,8 @@ fn job(id_text: &str, overlap: Overlap) -> SaveJob {
             overlap,
             definition: String::new(),
             next_at: Some(at(9)),
+            route: Some("/hooks/x".to_owned()),
+            secret: Some("S".to_owned()),
         }],
         file: FileState::default(),
         author: "api",
@@ -132,7 +142,7 @@ async fn exercise(store: &Store) {
     store.reschedule_all("basis".to_owned(), at(1)).await.unwrap();
     store.answer("run".to_owned(), "11".to_owned()).await.unwrap();
     store.delete_job("queue".parse().unwrap(), at(1)).await.unwrap();
-    store.prune(at(1_000_000)).await.unwrap();
+    store.prune(at(1_000_000), at(1_000_000)).await.unwrap();
 }
 
 async fn attempts(store: &Store) {
@@ -194,6 +204,8 @@ async fn lists(store: &Store) {
     store.attempts_under_way().await.unwrap();
     store.count_orphans(1, at(9)).await.unwrap();
     store.due_triggers(at(10), 10).await.unwrap();
+    store.routes_of("/hooks/x".to_owned()).await.unwrap();
+    store.route_secrets().await.unwrap();
     store.next_slot().await.unwrap();
     store.working_dirs().await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {

@@ -12,6 +12,7 @@ mod crash_windows;
 mod database;
 mod disk_full;
 mod grants;
+mod hooks;
 mod jobs;
 mod limits;
 mod orphans;

@@ -5,10 +5,14 @@
 mod github;
 mod headers;
 mod payload;
+mod rate;
+mod settings;
 
 pub use github::{GITHUB_PATH, GithubEvent, GithubEventKind, is_ping};
 pub use headers::{Headers, kept};
 pub use payload::payload;
+pub use rate::Rate;
+pub use settings::Settings;
 
 use crate::cause::HEADER;
 use crate::fire::{Cause, Reason};

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use bog_agents_daemon::api::{App, Reach, Token, router};
+use bog_agents_daemon::api::{App, Hooks, Reach, Token, router};
 use bog_agents_daemon::clock;
 use bog_agents_daemon::inbox::Inbox;
 use bog_agents_daemon::jobs::Jobs;
@@ -15,6 +15,7 @@ use bog_domain::containment::{
     Confinement, Containment, Enforcer, LimitHeld, LimitKind, Mechanism, Missing, NetworkAccess,
 };
 use bog_domain::delivery::AfterDelivery;
+use bog_domain::hook;
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::job::Defaults;
 use bog_domain::run::{Outcome, Usage};
@@ -72,8 +73,10 @@ pub fn app(folder: &Path) -> (App, Store) {
     let metrics = Metrics::new();
     let wakes = Arc::new(Wakes::default());
     let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let jobs = Jobs::new(store.clone(), secrets.clone(), wakes, folder, Defaults::default());
     let app = App {
-        jobs: Jobs::new(store.clone(), secrets.clone(), wakes, folder, Defaults::default()),
+        hooks: Hooks::new(hook::Settings::default(), store.clone(), jobs.clone(), secrets.clone()),
+        jobs,
         store: store.clone(),
         secrets,
         inbox,

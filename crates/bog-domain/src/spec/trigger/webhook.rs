@@ -34,7 +34,7 @@ pub struct WebhookSpec {
 }
 
 /// How webhook requests are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookScheme {
     /// `X-Hub-Signature-256`.

@@ -29,8 +29,8 @@ async fn the_newest_finished_run_of_each_job_stays() {
     let second = old_run(&ledger, a, 20, 0).await;
     let only = old_run(&ledger, b, 10, 0).await;
     let waits = ledger.fire(a).await;
-    assert_eq!(ledger.store.prune(at(100)).await.unwrap(), [first]);
-    assert_eq!(ledger.store.prune(at(100)).await.unwrap(), []);
+    assert_eq!(ledger.store.prune(at(100), at(100)).await.unwrap(), [first]);
+    assert_eq!(ledger.store.prune(at(100), at(100)).await.unwrap(), []);
     assert_eq!(left(&ledger).await, [second, only, waits]);
     assert_eq!(ledger.store.output(first).await.unwrap(), None);
     assert_eq!(ledger.store.fires(FireFilter::default(), None, 100).await.unwrap().items.len(), 3);
@@ -43,10 +43,10 @@ async fn a_run_stays_while_its_delivery_is_not_settled() {
     let a = ledger.job("a").await;
     let delivering = old_run(&ledger, a, 10, 1).await;
     old_run(&ledger, a, 20, 0).await;
-    assert_eq!(ledger.store.prune(at(100)).await.unwrap(), []);
+    assert_eq!(ledger.store.prune(at(100), at(100)).await.unwrap(), []);
     let delivery = ledger.store.deliveries(delivering).await.unwrap().remove(0);
     ledger.store.deliver(delivery.id, AfterDelivery::GaveUp { error: "no".to_owned() }, at(30)).await.unwrap();
-    assert_eq!(ledger.store.prune(at(100)).await.unwrap(), [delivering]);
+    assert_eq!(ledger.store.prune(at(100), at(100)).await.unwrap(), [delivering]);
     assert!(ledger.store.deliveries(delivering).await.unwrap().is_empty());
     ledger.close();
 }
@@ -61,7 +61,7 @@ async fn the_run_that_ended_last_stays_though_a_newer_one_ended_before() {
     ledger.finish(second).await;
     let end = AttemptEnd { outcome: Outcome::Failed, finished_at: at(20), ..ended(first, deliveries(0)) };
     assert!(ledger.store.finish(end).await.unwrap());
-    assert_eq!(ledger.store.prune(at(100)).await.unwrap(), []);
+    assert_eq!(ledger.store.prune(at(100), at(100)).await.unwrap(), []);
     let row = ledger.store.job("a".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((row.last_outcome, row.last_run), (Some(Outcome::Failed), Some(newer)));
     ledger.close();
@@ -76,10 +76,10 @@ async fn young_rows_stay() {
     ledger.fire(a).await;
     assert_eq!(ledger.accept(by_hand(a)).await.run_id, None);
     // Everything was seen at 1, and the first run ended at 10.
-    assert_eq!(ledger.store.prune(at(1)).await.unwrap(), []);
+    assert_eq!(ledger.store.prune(at(1), at(1)).await.unwrap(), []);
     assert_eq!(left(&ledger).await.first(), Some(&run));
     assert_eq!(ledger.store.fires(FireFilter::default(), None, 100).await.unwrap().items.len(), 4);
-    assert_eq!(ledger.store.prune(at(10)).await.unwrap(), []);
+    assert_eq!(ledger.store.prune(at(10), at(10)).await.unwrap(), []);
     assert_eq!(ledger.store.fires(FireFilter::default(), None, 100).await.unwrap().items.len(), 3);
     ledger.close();
 }
@@ -93,7 +93,7 @@ async fn fires_without_a_run_go_however_many_there_are() {
         ledger.store.accept(arrival, at(1))
     });
     futures::future::try_join_all(refused).await.unwrap();
-    assert_eq!(ledger.store.prune(at(2)).await.unwrap(), []);
+    assert_eq!(ledger.store.prune(at(2), at(2)).await.unwrap(), []);
     assert!(ledger.store.fires(FireFilter::default(), None, 100).await.unwrap().items.is_empty());
     ledger.close();
 }
