@@ -17,6 +17,7 @@ pub mod mask;
 pub mod overlap;
 pub mod retry;
 pub mod run;
+pub mod sample;
 pub mod schedule;
 pub mod signature;
 pub mod spec;

@@ -314,6 +314,32 @@ pub struct NextSlots {
     /// Why there are none.
     #[serde(default)]
     pub note: Option<String>,
+    /// What else fires the job, at no time that is known.
+    #[serde(default)]
+    pub events: Vec<NextEvent>,
+}
+
+/// What a trigger waits for that has no slots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextEvent {
+    /// The trigger.
+    pub trigger: String,
+    /// Its kind.
+    #[schema(value_type = String)]
+    pub kind: TriggerKind,
+    /// What fires it, in a few words: `POST /hooks/x`.
+    pub on: String,
+}
+
+impl NextEvent {
+    /// What the triggers of a job wait for that have no slots.
+    #[must_use]
+    pub fn of(job: &bog_domain::job::Job) -> Vec<Self> {
+        let event = |trigger: &bog_domain::job::Trigger| {
+            Some(Self { trigger: trigger.id.to_string(), kind: trigger.kind, on: trigger.waits_for()? })
+        };
+        job.triggers.iter().filter_map(event).collect()
+    }
 }
 
 /// One thing that happened during an attempt of a run: the data of a server-sent event.

@@ -6,4 +6,5 @@ mod answers;
 mod fixture;
 mod flood;
 mod github;
+mod sample;
 mod sources;

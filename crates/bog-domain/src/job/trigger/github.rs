@@ -4,7 +4,7 @@ use super::hook::secret_names;
 use crate::error::SpecError;
 use crate::filter::Filter;
 use crate::fire::{Reason, TriggerKind};
-use crate::hook::{GithubEvent, GithubEventKind};
+use crate::hook::{GITHUB_PATH, GithubEvent, GithubEventKind};
 use crate::spec::GithubSpec;
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
@@ -84,6 +84,13 @@ impl Github {
 /// Its identifying fields as text.
 pub(super) fn identity(github: &GithubSpec) -> String {
     format!("{:?}", (&github.events, &github.repo, github.number, &github.branch, &github.actor, &github.labels))
+}
+
+/// What it waits for, in a few words.
+pub(super) fn waits_for(github: &GithubSpec) -> String {
+    let events = if github.events.is_empty() { "any event".to_owned() } else { github.events.join(", ") };
+    let repo = github.repo.as_ref().map(|repo| format!(" in {repo}")).unwrap_or_default();
+    format!("POST {GITHUB_PATH}: {events}{repo}")
 }
 
 fn event(name: &str) -> Option<GithubEventKind> {

@@ -95,6 +95,18 @@ impl Trigger {
         self.plan(job, now, now, now).and_then(|plan| plan.next_at)
     }
 
+    /// What fires it, in a few words, for a kind that has no slots.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        match &self.spec {
+            TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => None,
+            TriggerSpec::FileChange(files) => Some(format!("changes of {}", files.patterns.join(", "))),
+            TriggerSpec::GitPush(push) => Some(format!("pushes to {}", push.repo)),
+            TriggerSpec::Webhook(hook) => Some(format!("POST {}", hook.path)),
+            TriggerSpec::Github(github) => Some(github::waits_for(github)),
+        }
+    }
+
     pub(super) fn warning(&self) -> Option<String> {
         match self.kind {
             TriggerKind::Cron | TriggerKind::Interval | TriggerKind::Manual => None,

@@ -1,9 +1,10 @@
 //! Forgetting: what is old and nobody needs, and nothing else.
 
 use crate::store::ledger::{Ledger, at, by_hand, deliveries, ended, job, job_with};
-use bog_agents_daemon::store::{AttemptEnd, FireFilter, RunFilter, SaveJob};
+use bog_agents_daemon::store::{Arrival, AttemptEnd, FireFilter, RunFilter, SaveJob};
 use bog_domain::delivery::AfterDelivery;
-use bog_domain::ids::{JobUid, RunId};
+use bog_domain::fire::TriggerKind;
+use bog_domain::ids::{JobUid, RunId, TriggerId};
 use bog_domain::overlap::Overlap;
 use bog_domain::run::Outcome;
 
@@ -95,5 +96,29 @@ async fn fires_without_a_run_go_however_many_there_are() {
     futures::future::try_join_all(refused).await.unwrap();
     assert_eq!(ledger.store.prune(at(2), at(2)).await.unwrap(), []);
     assert!(ledger.store.fires(FireFilter::default(), None, 100).await.unwrap().items.is_empty());
+    ledger.close();
+}
+
+#[tokio::test]
+async fn what_is_to_be_known_again_by_its_delivery_id_stays() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("a").await;
+    let sent = |key: &str, filtered: Option<String>| Arrival {
+        trigger: TriggerId::new("tick"),
+        kind: TriggerKind::Webhook,
+        dedupe_key: Some(key.to_owned()),
+        filtered,
+        ..by_hand(uid)
+    };
+    let run = ledger.accept(sent("1", None)).await.run_id.unwrap();
+    ledger.accept(sent("2", Some("filter".to_owned()))).await;
+    let claim = ledger.claim(run).await;
+    assert!(ledger.store.finish(AttemptEnd { finished_at: at(2), ..ended(claim, deliveries(0)) }).await.unwrap());
+    old_run(&ledger, uid, 3, 0).await;
+    let fires = async || ledger.store.fires(FireFilter::default(), None, 100).await.unwrap().items.len();
+    assert_eq!(ledger.store.prune(at(100), at(1)).await.unwrap(), []);
+    assert_eq!(fires().await, 3);
+    assert_eq!(ledger.store.prune(at(100), at(2)).await.unwrap(), [run]);
+    assert_eq!(fires().await, 1);
     ledger.close();
 }
