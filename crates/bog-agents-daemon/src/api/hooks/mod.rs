@@ -149,6 +149,7 @@ async fn fire(
     }
     let accepted =
         if arrivals.is_empty() { Vec::new() } else { app.inbox.receive(arrivals).await.map_err(unwritten)? };
+    crate::failpoint::hit("hooks.before_answer");
     answered(&expected, &accepted)
 }
 

@@ -39,6 +39,33 @@ fn a_delivery_is_one_fire_also_over_a_restart_and_for_72_hours() {
 }
 
 #[test]
+fn a_request_without_an_answer_is_known_when_it_comes_again() {
+    let home = Home::new();
+    home.job("x", &job("  - {type: webhook, path: /hooks/x, secret_env: HOOK_SECRET}\n"));
+    let headers = |id: &str| {
+        let all = with(with(signed("github", SECRET.1, "{}"), "X-GitHub-Delivery", id), "Authorization", "-");
+        all.into_iter().collect::<Vec<_>>()
+    };
+    for (failpoint, then) in [("store.accept", 202), ("hooks.before_answer", 200)] {
+        let armed = format!("{failpoint}=kill");
+        let daemon = home.start_with(&[SECRET, ("BOG_FAILPOINTS", &armed)]).unwrap();
+        let headers = headers(failpoint);
+        let pairs: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert!(daemon.request("POST", "/hooks/x", &pairs, Some("{}")).is_err(), "{failpoint}: it answered");
+        drop(daemon);
+        let daemon = start(&home);
+        let fire = one_fire(&send(&daemon, "/hooks/x", &headers, "{}"), then);
+        assert_eq!(fire["disposition"], "run", "{failpoint}");
+        assert_eq!(daemon.finished(fire["run_id"].as_str().unwrap())["outcome"], "succeeded", "{failpoint}");
+        daemon.stop();
+    }
+    let daemon = start(&home);
+    assert_eq!(daemon.list("/fires").len(), 2, "one fire for each event");
+    daemon.stop();
+    assert_eq!(violations(&home.data()), Vec::<String>::new());
+}
+
+#[test]
 fn jobs_share_a_path_and_each_has_its_filter_and_its_secret() {
     let home = Home::new();
     let hook = |more: &str| job(&format!("  - {{type: webhook, path: /hooks/shared, {more}}}\n"));
