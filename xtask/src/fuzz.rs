@@ -46,7 +46,7 @@ pub fn fuzz(options: &[&str]) -> Result<()> {
         // The examples are the best jobs to begin with.
         command.arg(if target == "job_file" { root().join("examples") } else { folder("seeds") });
         command.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/", found.display()));
-        command.args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=8192", "-verbosity=1", "-print_final_stats=1"]);
+        command.args(["-timeout=10", "-rss_limit_mb=1024", "-max_len=8192", "-verbosity=0", "-print_final_stats=1"]);
         run(target, &mut command).with_context(|| format!("what it found is in `{}`", found.display()))?;
     }
     Ok(())
