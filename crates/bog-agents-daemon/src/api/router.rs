@@ -62,6 +62,7 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .routes(routes!(runs::cancel))
         .routes(routes!(fire::rerun))
         .routes(routes!(fires::all))
+        .routes(routes!(fires::show))
         .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::document))

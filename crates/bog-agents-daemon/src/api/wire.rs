@@ -152,7 +152,7 @@ pub struct Fire {
     /// What caused it.
     #[schema(value_type = Object)]
     pub cause: Cause,
-    /// The event.
+    /// The event. In lists a long one comes without its long fields, whose names stand under `cut`.
     pub context: serde_json::Value,
 }
 

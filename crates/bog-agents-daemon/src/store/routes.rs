@@ -40,13 +40,14 @@ impl Store {
         .await
     }
 
-    /// The names of the secrets without which requests are refused.
+    /// The names of the secrets without which requests are refused that would fire enabled jobs.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn route_secrets(&self) -> Result<Vec<String>, StoreError> {
         self.read(|tx| {
-            let sql = "SELECT DISTINCT secret FROM triggers WHERE secret IS NOT NULL";
+            let sql = "SELECT DISTINCT t.secret FROM triggers t JOIN jobs j ON j.uid = t.job_uid \
+                       WHERE t.secret IS NOT NULL AND j.enabled";
             let mut statement = tx.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)

@@ -110,4 +110,9 @@ fn jobs_share_a_path_and_each_has_its_filter_and_its_secret() {
     let fires = daemon.list("/fires?job=none");
     let context = &fires.last().unwrap()["context"];
     assert_eq!((&context["payload"], &context["delivery_id"]), (&Value::Null, &json!("two")), "{context}");
+    // Of one that fired all is kept, and a list says what it leaves out.
+    let listed = daemon.list("/fires?job=all").pop().unwrap();
+    assert_eq!((&listed["context"]["payload"], &listed["context"]["cut"]), (&Value::Null, &json!(["payload"])));
+    let whole = daemon.get(&format!("/fires/{}", listed["id"].as_str().unwrap()));
+    assert_eq!(whole["context"]["payload"]["more"].as_str().unwrap().len(), 9000);
 }
