@@ -34,7 +34,7 @@ pub fn measure(effort: Effort, limits: &Limits) -> Result<Vec<Row>> {
     match peer {
         Some(peer) => rows.push(peer_to_agent(effort, &peer)?),
         None => {
-            rows.push(Row::new("the same with Debian's `webhook`", "not installed (`apt-get install webhook`)", ""))
+            rows.push(Row::new("the same with Debian's `webhook`", "not installed (`apt-get install webhook`)", ""));
         }
     }
     Ok(rows)

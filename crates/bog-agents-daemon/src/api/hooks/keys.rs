@@ -24,11 +24,14 @@ pub(super) enum Judged {
     NoKey(String),
 }
 
+/// A key, or why there is none, and since when that is known.
+type Kept = (Instant, Result<Key, String>);
+
 /// The keys of all secrets that were asked for.
 #[derive(Debug)]
 pub(super) struct Keys {
     secrets: Secrets,
-    kept: Mutex<HashMap<(WebhookScheme, String), (Instant, Result<Key, String>)>>,
+    kept: Mutex<HashMap<(WebhookScheme, String), Kept>>,
 }
 
 impl Keys {
