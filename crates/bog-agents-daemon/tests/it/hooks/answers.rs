@@ -39,7 +39,7 @@ fn what_is_no_webhook_explains_nothing() {
 #[test]
 fn too_much_is_refused_and_said() {
     let home = Home::new();
-    std::fs::write(home.data().join("config.toml"), "[webhooks]\nmax_body = '64KiB'\npublic_rate = 3\n").unwrap();
+    std::fs::write(home.data().join("config.toml"), "[webhooks]\nmax_body = '64KiB'\npublic_rate = 1\n").unwrap();
     home.job("x", &job(WEBHOOK));
     let open = "  - {type: webhook, path: /hooks/open, scheme: none, public: true}\n";
     home.job("open", &job(open));
@@ -56,13 +56,17 @@ fn too_much_is_refused_and_said() {
         assert_eq!((answer.status, &answer.json()["detail"]), (413, &json!("at most 65536 bytes are read")));
     }
     assert_eq!(send(&daemon, "/hooks/x", &token, &"x".repeat(65_536)).status, 202);
-    let answers: Vec<_> = (0..10).map(|_| send(&daemon, "/hooks/open", &[], "{}")).collect();
+    // On a machine however slow, two of many at the same time come within a second.
+    let mut answers = Vec::new();
+    eventually("an open path takes one and refuses another", || {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| send(&daemon, "/hooks/open", &[], "{}"))).collect();
+            answers.extend(threads.into_iter().map(|thread| thread.join().unwrap()));
+        });
+        [202, 429].iter().all(|status| answers.iter().any(|answer| answer.status == *status))
+    });
     let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
-    assert!(answers.iter().any(|answer| answer.status == 202), "{answers:?}");
-    assert!(
-        !refused.is_empty() && refused.iter().all(|answer| answer.headers.contains("retry-after: 1")),
-        "{answers:?}"
-    );
+    assert!(refused.iter().all(|answer| answer.headers.contains("retry-after: 1")), "{refused:?}");
     // One runs, one waits, a third is refused and may come again.
     let deliver = |id: &str| send(&daemon, "/hooks/held", &with(token.clone(), "Idempotency-Key", id), "{\"a\":1}");
     let running = one_fire(&deliver("1"), 202)["run_id"].as_str().unwrap().to_owned();
