@@ -1,9 +1,10 @@
-//! The project's chores: `cargo xtask check`, `cargo xtask test`, `cargo xtask bench`.
+//! The project's chores: `cargo xtask check`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask fuzz`.
 //!
 //! `check` is everything that CI runs, and CI runs nothing else.
 
 mod bench;
 mod check;
+mod fuzz;
 #[cfg(target_os = "linux")]
 mod guest;
 mod packages;
@@ -20,9 +21,10 @@ usage: cargo xtask COMMAND
   test                      install what tests need where that is possible, then run every test
   guest [vm|systemd|NAME]...
                             the containment tests once more, in virtual machines and a container with systemd
+  fuzz [SECONDS]            each fuzz target for a minute, or so many seconds; needs a C++ compiler
   bench [--quick] [NAME...] print the speed table, measured, beside the limits of this disk and kernel;
-                            names: limits idle-memory idle-cpu start accept request-to-agent containment
-                            cron runs;
+                            names: limits idle-memory idle-cpu start accept request-to-agent webhook
+                            containment cron runs;
                             BOG_BENCH_PROGRAM=FILE measures that daemon instead of building one";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         #[cfg(target_os = "linux")]
         ["guest", names @ ..] => guest::run(names),
+        ["fuzz", options @ ..] => fuzz::fuzz(options),
         ["bench", options @ ..] => bench::bench(options),
         // What the benchmarks give the daemon as its agent.
         ["stamp"] => bench::stamp(),

@@ -64,6 +64,16 @@ impl Inbox {
         Ok(accepted)
     }
 
+    /// Takes what one request brings, all of it or nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written down; then it did not happen.
+    pub async fn receive(&self, arrivals: Vec<Arrival>) -> Result<Vec<Accepted>, StoreError> {
+        let accepted = self.store.accept_all(arrivals, clock::now()).await?;
+        accepted.iter().for_each(|one| self.noticed(one));
+        Ok(accepted)
+    }
+
     /// Records a trigger's slots and moves its memory on. `false` when the plan was stale.
     ///
     /// # Errors

@@ -123,6 +123,18 @@ pub enum Reason {
     Draining,
     /// Refused: `max_queued` runs of the job are waiting already.
     QueueFull,
+    /// Filtered: the trigger's `filter` says no.
+    Filter,
+    /// Filtered: a comment that a run of this daemon wrote.
+    OwnComment,
+    /// Filtered: another issue or pull request.
+    Number,
+    /// Filtered: none of the trigger's labels.
+    Labels,
+    /// Filtered: somebody else did it.
+    Actor,
+    /// Filtered: another branch.
+    Branch,
 }
 
 impl Reason {
@@ -140,6 +152,12 @@ impl Reason {
             Self::Rate => "rate",
             Self::Draining => "draining",
             Self::QueueFull => "queue full",
+            Self::Filter => "filter",
+            Self::OwnComment => "own comment",
+            Self::Number => "number",
+            Self::Labels => "labels",
+            Self::Actor => "actor",
+            Self::Branch => "branch",
         }
     }
 }

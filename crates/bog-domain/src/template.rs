@@ -12,6 +12,7 @@
 mod format;
 mod scope;
 
+pub(crate) use scope::event_fields;
 pub use scope::{LAST_RUN_FIELDS, Scope};
 
 use format::Style;

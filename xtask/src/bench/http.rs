@@ -68,6 +68,14 @@ impl Client {
         self.send(&format!("POST {path} HTTP/1.1\r\n{}Content-Length: 0\r\n\r\n", self.head))
     }
 
+    /// A request as it is written.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn exchange(&mut self, request: &str) -> Result<Answer> {
+        self.send(request)
+    }
+
     fn send(&mut self, request: &str) -> Result<Answer> {
         let sent_at = SystemTime::now();
         self.stream.get_mut().write_all(request.as_bytes())?;

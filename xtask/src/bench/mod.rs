@@ -6,11 +6,13 @@ mod accept;
 mod containment;
 mod cron;
 mod daemon;
+mod hooks;
 mod http;
 mod idle_cpu;
 mod idle_memory;
 mod jobs;
 mod limits;
+mod peer;
 mod proc;
 mod request_to_agent;
 mod runs;
@@ -60,12 +62,13 @@ impl Row {
 type Measure = fn(Effort, &limits::Limits) -> Result<Vec<Row>>;
 
 /// Every benchmark by name, in the order of the table.
-const BENCHES: [(&str, Measure); 8] = [
+const BENCHES: [(&str, Measure); 9] = [
     ("idle-memory", idle_memory::measure),
     ("idle-cpu", idle_cpu::measure),
     ("start", start::measure),
     ("accept", accept::measure),
     ("request-to-agent", request_to_agent::measure),
+    ("webhook", hooks::measure),
     ("containment", containment::measure),
     ("cron", cron::measure),
     ("runs", runs::measure),

@@ -45,7 +45,14 @@ pub fn once(client: &mut Client, job: &str) -> Result<Once> {
     let accepted = client.post(&format!("/jobs/{job}/run"))?;
     let sent = accepted.sent_at.duration_since(UNIX_EPOCH)?;
     let answer = accepted.json(202)?;
-    let run = answer["run_id"].as_str().context("the answer has no `run_id`")?.to_owned();
+    finished(client, answer["run_id"].as_str().context("the answer has no `run_id`")?, sent)
+}
+
+/// Waits for the end of a run whose agent is `stamp`, of a request that was `sent` so long after 1970.
+///
+/// # Errors
+/// When it does not end well in time.
+pub fn finished(client: &mut Client, run: &str, sent: Duration) -> Result<Once> {
     let deadline = Instant::now() + Duration::from_secs(10);
     // Asking would take time from what is measured: by then the agent has begun in all but the worst cases.
     std::thread::sleep(Duration::from_millis(100));

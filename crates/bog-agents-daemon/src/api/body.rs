@@ -41,8 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let media_type = media_type(request.headers());
-        let bytes =
-            tokio::time::timeout(MAX_TIME, read(request.into_body())).await.map_err(|_| ApiError::SlowBody)??;
+        let bytes = within(request.into_body(), MAX_BYTES, |_| Ok(())).await?;
         Ok(Self { bytes, media_type })
     }
 }
@@ -111,12 +110,26 @@ fn media_type(headers: &HeaderMap) -> String {
     given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-async fn read(mut body: Body) -> Result<Bytes, ApiError> {
+/// Reads a whole body of at most `max` bytes, in time. Before a piece of so many bytes is kept, `keep` may refuse it.
+pub(super) async fn within(
+    body: Body,
+    max: usize,
+    keep: impl FnMut(usize) -> Result<(), ApiError>,
+) -> Result<Bytes, ApiError> {
+    tokio::time::timeout(MAX_TIME, read(body, max, keep)).await.map_err(|_| ApiError::SlowBody)?
+}
+
+async fn read(
+    mut body: Body,
+    max: usize,
+    mut keep: impl FnMut(usize) -> Result<(), ApiError>,
+) -> Result<Bytes, ApiError> {
     let mut bytes = BytesMut::new();
     while let Some(data) = next(&mut body).await? {
-        if bytes.len() + data.len() > MAX_BYTES {
+        let kept = if bytes.len() + data.len() > max { Err(ApiError::TooLarge(max)) } else { keep(data.len()) };
+        if let Err(refused) = kept {
             drain(body).await;
-            return Err(ApiError::TooLarge);
+            return Err(refused);
         }
         bytes.extend_from_slice(&data);
     }

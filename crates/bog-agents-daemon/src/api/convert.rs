@@ -40,8 +40,27 @@ pub(super) fn invalid_edit(stored: &str) -> String {
     serde_json::from_str::<SpecError>(stored).map_or_else(|_| stored.to_owned(), |error| error.to_string())
 }
 
-/// A fire.
+/// Longest event of a fire in a list, as JSON text in bytes, and the longest of its fields where it is longer.
+const SHORT_EVENT: usize = 4096;
+const SHORT_FIELD: usize = 1024;
+
+/// A fire as lists hold it: without the long fields of a long event, whose names stand under `cut`.
 pub(super) fn fire(row: FireRow) -> Result<wire::Fire, ApiError> {
+    let long = row.context.len() > SHORT_EVENT;
+    let mut fire = whole_fire(row)?;
+    if let (true, serde_json::Value::Object(fields)) = (long, &mut fire.context) {
+        let mut cut = Vec::new();
+        for (name, value) in fields.iter_mut().filter(|(_, value)| value.to_string().len() > SHORT_FIELD) {
+            *value = serde_json::Value::Null;
+            cut.push(name.clone());
+        }
+        fields.insert("cut".to_owned(), cut.into());
+    }
+    Ok(fire)
+}
+
+/// A fire with all of its event.
+pub(super) fn whole_fire(row: FireRow) -> Result<wire::Fire, ApiError> {
     Ok(wire::Fire {
         id: row.id.to_string(),
         job_id: row.job_id.into(),

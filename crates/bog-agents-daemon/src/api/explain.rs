@@ -126,7 +126,7 @@ async fn triggers(app: &App, row: &JobRow) -> Result<Vec<Trigger>, ApiError> {
         Some(Trigger {
             id: memory.id.clone(),
             kind: memory.kind,
-            rule: rule(&trigger.timing),
+            rule: trigger.waits_for().unwrap_or_else(|| rule(&trigger.timing)),
             schedule: trigger.schedule(memory.activated_at),
             jitter: trigger.jitter,
             activated_at: memory.activated_at,

@@ -49,6 +49,16 @@ pub(super) async fn of_job(
     Ok(Json(page))
 }
 
+/// One fire, with all of its event: lists leave out what is long.
+#[utoipa::path(get, path = "/fires/{id}", tag = "fires", operation_id = "show_fire", params(("id" = String, Path, description = "The fire")),
+    responses((status = 200, body = Fire), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Fire>, ApiError> {
+    let fire = app.store.fire(id.parse()?).await?;
+    let fire =
+        fire.ok_or_else(|| ApiError::NotFound(format!("there is no fire `{id}`: `GET /fires` lists those there are")))?;
+    Ok(Json(convert::whole_fire(fire)?))
+}
+
 async fn page(app: &App, job: Option<JobId>, params: &Params) -> Result<List<Fire>, ApiError> {
     let filter = FireFilter {
         job,

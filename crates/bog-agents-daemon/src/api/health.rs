@@ -34,6 +34,9 @@ pub(super) async fn health(State(app): State<Arc<App>>, given: Given) -> Result<
     let now = clock::now();
     let deliveries_lost = app.store.lost_deliveries(now - DAY).await.unwrap_or_default();
     problems.extend(app.store.failing_targets(now).await.unwrap_or_default().iter().map(|one| failing(one, now)));
+    // Requests to these paths are refused until somebody puts it right.
+    let needed = app.store.route_secrets().await.unwrap_or_default();
+    problems.extend(app.secrets.missing(needed).into_iter().map(|missing| format!("webhooks are refused: {missing}")));
     let lag = lag(&counts, now);
     if lag > TOO_LATE {
         problems.push(format!("a slot is overdue by {} s: the scheduler does not keep up", lag.as_secs()));

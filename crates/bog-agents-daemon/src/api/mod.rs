@@ -14,6 +14,7 @@ mod explain;
 mod fire;
 mod fires;
 mod health;
+mod hooks;
 mod idempotency;
 mod jobs;
 mod masking;
@@ -29,6 +30,7 @@ mod server;
 pub mod wire;
 
 pub use auth::{CLIENT_HEADER, TOKEN, Token};
+pub use hooks::Hooks;
 pub use router::{Reach, router};
 pub use server::serve;
 
@@ -64,4 +66,6 @@ pub struct App {
     pub started_at: Timestamp,
     /// What is wrong, for `/health`.
     pub problems: Problems,
+    /// What requests need that fire triggers.
+    pub hooks: Hooks,
 }

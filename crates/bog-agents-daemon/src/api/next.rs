@@ -2,7 +2,7 @@
 
 use super::params::Given;
 use super::problem::ApiError;
-use super::wire::{NextSlot, NextSlots, Problem};
+use super::wire::{NextEvent, NextSlot, NextSlots, Problem};
 use super::{App, jobs};
 use crate::clock;
 use crate::store::TriggerRow;
@@ -19,7 +19,7 @@ const DEFAULT_COUNT: u32 = 5;
 /// Slots at most.
 const MAX_COUNT: u32 = 100;
 
-/// The next slots of a job's cron and interval triggers, in order.
+/// The next slots of a job's cron and interval triggers, in order, and what else fires it.
 #[utoipa::path(get, path = "/jobs/{id}/next", tag = "jobs", operation_id = "next_slots",
     params(("id" = String, Path, description = "The job"),
            ("count" = Option<u32>, Query, description = "How many, 1 to 100; 5 where left out")),
@@ -34,24 +34,24 @@ pub(super) async fn next(
     let job = app.jobs.parse(&row.id, &row.spec)?;
     let now = clock::now();
     let schedules = schedules(&job, &app.store.triggers(row.uid).await?, now);
-    if let Some(note) = none_because(&job, row.enabled, row.run_count, schedules.is_empty()) {
-        return Ok(Json(NextSlots { items: Vec::new(), next: None, note: Some(note) }));
+    if let Some(note) = none_because(&job, row.enabled, row.run_count) {
+        return Ok(Json(NextSlots { items: Vec::new(), next: None, note: Some(note), events: Vec::new() }));
     }
     let items = upcoming(&schedules, now, count as usize);
-    let note = items.is_empty().then(|| "none of its triggers has a slot any more".to_owned());
-    Ok(Json(NextSlots { items, next: None, note }))
+    let events = NextEvent::of(&job);
+    let nothing = items.is_empty() && events.is_empty();
+    let note = nothing.then(|| "none of its triggers has a slot any more".to_owned());
+    Ok(Json(NextSlots { items, next: None, note, events }))
 }
 
-fn none_because(job: &Job, enabled: bool, run_count: u64, no_slots: bool) -> Option<String> {
+fn none_because(job: &Job, enabled: bool, run_count: u64) -> Option<String> {
     let id = &job.id;
     if !enabled {
         Some(format!("the job is disabled, so none of its triggers fires: `bog-agents-daemon job enable {id}`"))
     } else if job.max_runs > 0 && run_count >= job.max_runs {
         Some(format!("the job has had all its {} runs: raise `max_runs`, or remove it", job.max_runs))
-    } else if no_slots {
-        Some(format!(
-            "the job has no cron or interval trigger: it is fired by events, or `bog-agents-daemon job run {id}`"
-        ))
+    } else if job.triggers.is_empty() {
+        Some(format!("the job has no triggers: `bog-agents-daemon job run {id}` fires it"))
     } else {
         None
     }

@@ -30,8 +30,12 @@ pub(super) enum ApiError {
     Conflict(String),
     /// The thing has changed meanwhile.
     Stale { wanted: u32, current: u32 },
-    /// The body is too long.
-    TooLarge,
+    /// The body is longer than so many bytes.
+    TooLarge(usize),
+    /// Nobody who has the secret signed the request.
+    BadSignature,
+    /// More requests than are taken; there will be room after so many seconds.
+    TooMany(u16),
     /// The body is of another kind.
     MediaType(String),
     /// The content is not valid.
@@ -93,7 +97,9 @@ impl ApiError {
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "slow-body", "The body did not arrive in time"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Something stands in the way"),
             Self::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "The job has changed meanwhile"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too long"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too long"),
+            Self::BadSignature => (StatusCode::UNAUTHORIZED, "bad-signature", "The signature is missing or wrong"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many requests come at once"),
             Self::MediaType(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is of another kind")
             }
@@ -133,7 +139,11 @@ impl ApiError {
             Self::Stale { wanted, current } => {
                 format!("the job is at revision {current}, not {wanted}: read it again and repeat the change")
             }
-            Self::TooLarge => format!("at most {} bytes are read", super::body::MAX_BYTES),
+            Self::TooLarge(most) => format!("at most {most} bytes are read"),
+            Self::BadSignature => {
+                "sign the request with the secret of this path; the daemon's log says what is wrong".to_owned()
+            }
+            Self::TooMany(seconds) => format!("send it again after {seconds} s"),
             Self::Invalid(error) => error.to_string(),
             Self::KeyReused => "this `Idempotency-Key` came with another request before: use a new one".to_owned(),
             Self::Internal(_) => "the daemon's log says more; please report it".to_owned(),
@@ -156,7 +166,9 @@ impl ApiError {
             | Self::SlowBody
             | Self::Conflict(_)
             | Self::Stale { .. }
-            | Self::TooLarge
+            | Self::TooLarge(_)
+            | Self::BadSignature
+            | Self::TooMany(_)
             | Self::MediaType(_)
             | Self::KeyReused
             | Self::QueueFull(_)
@@ -172,6 +184,7 @@ impl ApiError {
     fn retry_after(&self) -> Option<u16> {
         match self {
             Self::QueueFull(_) | Self::Unavailable(_) => Some(5),
+            Self::TooMany(seconds) => Some(*seconds),
             Self::Draining | Self::Full(_) => Some(30),
             Self::Parameter { .. }
             | Self::Malformed(_)
@@ -182,7 +195,8 @@ impl ApiError {
             | Self::SlowBody
             | Self::Conflict(_)
             | Self::Stale { .. }
-            | Self::TooLarge
+            | Self::TooLarge(_)
+            | Self::BadSignature
             | Self::MediaType(_)
             | Self::Invalid(_)
             | Self::KeyReused
@@ -213,7 +227,7 @@ impl IntoResponse for ApiError {
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
+        if matches!(self, Self::Unauthorized) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bog-agents-daemon\""));
         }
         if let Some(seconds) = self.retry_after() {

@@ -3,12 +3,12 @@
 use super::problem::ApiError;
 use super::server::{Connection, Held};
 use super::{
-    App, admin, body, deliveries, effective, events, explain, fire, fires, health, jobs, masking, metrics, next,
+    App, admin, body, deliveries, effective, events, explain, fire, fires, health, hooks, jobs, masking, metrics, next,
     openapi, revisions, runs,
 };
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
@@ -66,12 +66,12 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::redeliver))
         .routes(routes!(deliveries::test))
+        .routes(routes!(fires::show))
         .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::document))
         .routes(routes!(admin::drain))
         .routes(routes!(admin::rotate_token))
-        .fallback(unknown)
         .split_for_parts();
     let (open, open_document) =
         OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz)).split_for_parts();
@@ -79,31 +79,36 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
     let open = open.method_not_allowed_fallback(other_method).layer(from_fn(hold));
     map.method_not_allowed_fallback(other_method)
         // Within what holds the connection until the answer has been taken.
-        .layer(from_fn_with_state(Arc::clone(&app), masking::mask))
-        .layer(from_fn_with_state(Arc::clone(&app), authorize))
+        .route_layer(from_fn_with_state(Arc::clone(&app), masking::mask))
+        .route_layer(from_fn_with_state(Arc::clone(&app), authorize))
         .merge(open)
+        .route_layer(from_fn_with_state(reach, guard))
+        // These come from other machines, under any name, and without a token: they have a guard of their own.
+        .fallback(hooks::unmatched)
         .with_state(app)
         .layer(Extension(stop))
+        .layer(Extension(reach))
         .layer(Extension(Arc::new(document)))
-        .layer(from_fn_with_state(reach, guard))
-}
-
-async fn unknown(uri: Uri) -> ApiError {
-    ApiError::NotFound(format!("there is no `{}`: `GET /openapi.json` lists what there is", uri.path()))
+        .layer(from_fn(frame))
 }
 
 async fn other_method(method: Method) -> ApiError {
     ApiError::MethodNotAllowed(method.to_string())
 }
 
-/// What holds for every request and every answer.
+/// Keeps web pages from asking in the name of whoever looks at them.
 async fn guard(State(reach): State<Reach>, request: Request, next: Next) -> Response {
-    let mut response = match (reach, host(&request)) {
+    match (reach, named_host(&request)) {
         (Reach::Loopback, Some(host)) if !is_this_machine(&host) => ApiError::WrongHost(host).into_response(),
-        (Reach::Loopback | Reach::Remote, _) => match tokio::time::timeout(MAX_TIME, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => ApiError::Timeout.into_response(),
-        },
+        (Reach::Loopback | Reach::Remote, _) => next.run(request).await,
+    }
+}
+
+/// What holds for every request and every answer.
+async fn frame(request: Request, next: Next) -> Response {
+    let mut response = match tokio::time::timeout(MAX_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::Timeout.into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -112,12 +117,13 @@ async fn guard(State(reach): State<Reach>, request: Request, next: Next) -> Resp
 }
 
 /// The name the request came under.
-fn host(request: &Request) -> Option<String> {
+pub(super) fn named_host(request: &Request) -> Option<String> {
     let named = request.headers().get(header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     request.uri().authority().map(ToString::to_string).or(named)
 }
 
-fn is_this_machine(host: &str) -> bool {
+/// Whether a host, with its port or without, is this machine by its name.
+pub(super) fn is_this_machine(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -134,7 +140,8 @@ async fn authorize(State(app): State<Arc<App>>, request: Request, next: Next) ->
     ApiError::Unauthorized.into_response()
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+/// The token that a request brings.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(rest.trim_ascii())
@@ -143,8 +150,16 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 /// Keeps the connection from being closed in favour of another until the answer has been taken.
 async fn hold(mut request: Request, next: Next) -> Response {
     let Some(connection) = request.extensions_mut().remove::<Arc<Connection>>() else { return next.run(request).await };
-    let held = connection.hold();
-    next.run(request).await.map(|answer| Body::new(HeldBody { answer, _held: held }))
+    let hold = connection.hold();
+    held(Some(hold), next.run(request).await)
+}
+
+/// An answer that holds its connection until it has been taken.
+pub(super) fn held(hold: Option<Held>, response: Response) -> Response {
+    match hold {
+        Some(held) => response.map(|answer| Body::new(HeldBody { answer, _held: held })),
+        None => response,
+    }
 }
 
 /// An answer that holds its connection until it has been taken.

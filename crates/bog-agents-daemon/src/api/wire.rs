@@ -154,7 +154,7 @@ pub struct Fire {
     /// What caused it.
     #[schema(value_type = Object)]
     pub cause: Cause,
-    /// The event.
+    /// The event. In lists a long one comes without its long fields, whose names stand under `cut`.
     pub context: serde_json::Value,
 }
 
@@ -252,6 +252,29 @@ pub struct Fired {
     pub reason: Option<String>,
 }
 
+/// What a request came to that fires triggers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HookFires {
+    /// The fires of all jobs that it is an event for.
+    pub fires: Vec<HookFire>,
+}
+
+/// The fire of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HookFire {
+    /// The job.
+    pub job_id: String,
+    /// The fire.
+    pub fire_id: String,
+    /// The run it has or was merged into.
+    pub run_id: Option<String>,
+    /// How it ended up.
+    #[schema(value_type = String)]
+    pub disposition: Disposition,
+    /// Why.
+    pub reason: Option<String>,
+}
+
 /// A slot to come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NextSlot {
@@ -275,6 +298,32 @@ pub struct NextSlots {
     /// Why there are none.
     #[serde(default)]
     pub note: Option<String>,
+    /// What else fires the job, at no time that is known.
+    #[serde(default)]
+    pub events: Vec<NextEvent>,
+}
+
+/// What a trigger waits for that has no slots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NextEvent {
+    /// The trigger.
+    pub trigger: String,
+    /// Its kind.
+    #[schema(value_type = String)]
+    pub kind: TriggerKind,
+    /// What fires it, in a few words: `POST /hooks/x`.
+    pub on: String,
+}
+
+impl NextEvent {
+    /// What the triggers of a job wait for that have no slots.
+    #[must_use]
+    pub fn of(job: &bog_domain::job::Job) -> Vec<Self> {
+        let event = |trigger: &bog_domain::job::Trigger| {
+            Some(Self { trigger: trigger.id.to_string(), kind: trigger.kind, on: trigger.waits_for()? })
+        };
+        job.triggers.iter().filter_map(event).collect()
+    }
 }
 
 /// One thing that happened during an attempt of a run: the data of a server-sent event.

@@ -6,6 +6,7 @@ mod outputs;
 pub use granted::SandboxSettings;
 pub use outputs::OutputSettings;
 
+use bog_domain::hook;
 use bog_domain::job::{Ceilings, Defaults, Limits, alert_outputs};
 use bog_domain::spec::{LoopsSpec, OutputSpec};
 use bog_domain::units::Span;
@@ -57,6 +58,8 @@ pub struct Config {
     pub outputs: OutputSettings,
     /// Who is told when any job begins to fail, and when it works again.
     pub on_failure: Vec<OutputSpec>,
+    /// What holds for requests that fire triggers.
+    pub webhooks: hook::Settings,
 }
 
 impl Default for Config {
@@ -76,6 +79,7 @@ impl Default for Config {
             loops: LoopsSpec::default(),
             outputs: OutputSettings::default(),
             on_failure: Vec::new(),
+            webhooks: hook::Settings::default(),
         }
     }
 }
@@ -128,6 +132,7 @@ impl Config {
         }
         config.outputs.check()?;
         alert_outputs(&config.on_failure).map_err(|error| error.to_string())?;
+        config.webhooks.check()?;
         Ok(config)
     }
 
@@ -204,6 +209,8 @@ mod tests {
             "[[on_failure]]\ntype = 'log'\n[[on_failure]]\ntype = 'slack'\n",
             "[[on_failure]]\ntype = 'log'\nwhen = 'changed'\n",
             "[[on_failure]]\ntype = 'log'\ntemplate = '{{ incident.sinc }}'\n",
+            "[webhooks]\nmax_body = '1GiB'\n",
+            "[webhooks]\nrate = 0\n",
         ]
         .map(|text| Config::parse(text).unwrap_err())
         .to_vec();

@@ -1,7 +1,7 @@
 //! Forgetting: runs, their folders and their fires after the time that `keep` in config.toml says.
 
 use crate::clock;
-use crate::store::Store;
+use crate::store::{DELIVERY_IDS_KEPT, Store};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -20,9 +20,10 @@ pub(super) async fn run(store: Store, data_dir: PathBuf, keep: Option<Duration>,
 }
 
 async fn forget(store: &Store, data_dir: &std::path::Path, keep: Duration) {
-    let Ok(before) = clock::now().checked_sub(keep) else { return };
+    let now = clock::now();
+    let (Ok(before), remembered) = (now.checked_sub(keep), now - DELIVERY_IDS_KEPT) else { return };
     loop {
-        let pruned = match store.prune(before).await {
+        let pruned = match store.prune(before, remembered).await {
             Ok(pruned) if pruned.is_empty() => return,
             Ok(pruned) => pruned,
             Err(error) => return tracing::warn!(%error, "old runs cannot be forgotten; trying again in an hour"),

@@ -9,7 +9,7 @@ mod stopping;
 pub use error::DaemonError;
 pub use folder::FolderError;
 
-use crate::api::{self, App, TOKEN, Token};
+use crate::api::{self, App, Hooks, TOKEN, Token};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::dispatcher::{self, Dispatcher};
@@ -204,6 +204,14 @@ fn services(config: &Config, secrets: Secrets) -> Services {
     Services { http, secrets, slack_api, github_api }
 }
 
+/// What is taken by HTTP. Agents write to GitHub under the login that the settings or `GITHUB_LOGIN` say.
+fn hooks(parts: &Parts, config: &Config) -> Hooks {
+    let mut settings = config.webhooks.clone();
+    settings.github_login =
+        settings.github_login.or_else(|| crate::env::var("GITHUB_LOGIN")).filter(|name| !name.is_empty());
+    Hooks::new(settings, parts.store.clone(), parts.jobs.clone(), parts.secrets.clone())
+}
+
 /// Files that cannot be read leave the jobs as they were; a store that cannot be written stops the start.
 async fn read_jobs(jobs: &Jobs) -> Result<(), DaemonError> {
     match jobs.reconcile().await {
@@ -279,6 +287,7 @@ impl Workers {
             data_dir: folder.path.clone(),
             started_at: clock::now(),
             problems: parts.problems.clone(),
+            hooks: hooks(parts, config),
         };
         let slots = triggers::Slots {
             store: parts.store.clone(),

@@ -35,7 +35,7 @@ impl Jobs {
         // Together, so that they share commits.
         try_join_all(gone.into_iter().map(|id| self.delete_one(id))).await?;
         if deleted > 0 {
-            self.inner.wakes.slots.notify_one();
+            self.changed();
             self.inner.wakes.dispatcher.notify_one();
         }
         Ok(deleted)

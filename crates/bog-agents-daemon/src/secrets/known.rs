@@ -45,6 +45,8 @@ struct Known {
     looked_for: bool,
     /// What was to be said then.
     warnings: Vec<String>,
+    /// Whether there was no value then.
+    missing: bool,
 }
 
 impl Secrets {
@@ -133,6 +135,14 @@ impl Secrets {
         names.into_iter().filter_map(|name| Some(known.get(&name)?.warnings.clone())).flatten().collect()
     }
 
+    /// What was to be said of those of these secrets that had no value when they were last looked for.
+    #[must_use]
+    pub fn missing(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
+        let known = self.names();
+        let missing = |name: String| Some(known.get(&name).filter(|known| known.missing)?.warnings.clone());
+        names.into_iter().filter_map(missing).flatten().collect()
+    }
+
     /// Where the values of these secrets lie, and who would say them: files, credentials, keyrings, sockets of the session.
     /// No agent is to get at them there.
     #[must_use]
@@ -183,6 +193,7 @@ impl Secrets {
             let known = names.entry(name).or_default();
             known.looked_for = true;
             known.warnings = warnings;
+            known.missing = found.is_err();
             new |= found.is_ok_and(|secret| known.learn(&secret.value));
         }
         if new {

@@ -8,9 +8,12 @@ use bog_domain::fire::{Cause, Disposition, Reason, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use bog_domain::overlap::{Admission, AdmitPolicy, Load, Overlap, admit};
 use bog_domain::spec::LoopsSpec;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
+
+/// How long the delivery ids of HTTP requests are remembered: one that comes again later is another event.
+pub const DELIVERY_IDS_KEPT: SignedDuration = SignedDuration::from_hours(72);
 
 /// Something that happened for one job.
 #[derive(Debug, Clone)]
@@ -74,6 +77,16 @@ impl Arrival {
     const fn is_scheduled(&self) -> bool {
         matches!(self.kind, TriggerKind::Cron | TriggerKind::Interval)
     }
+
+    /// Whether it came by HTTP.
+    const fn is_sent(&self) -> bool {
+        matches!(self.kind, TriggerKind::Webhook | TriggerKind::Github)
+    }
+
+    /// As it is written down where it is refused: its sender sends it again, and is not to fill the disk meanwhile.
+    fn refused(self) -> Self {
+        if self.is_sent() { Self { context: "{}".to_owned(), ..self } } else { self }
+    }
 }
 
 impl Store {
@@ -86,6 +99,21 @@ impl Store {
         self.write(move |tx| {
             crate::failpoint::hit("store.accept");
             accept(tx, arrival, now)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// [`Store::accept`] for several jobs at once: all of it is written down, or nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written; then it did not happen.
+    pub async fn accept_all(&self, arrivals: Vec<Arrival>, now: Timestamp) -> Result<Vec<Accepted>, StoreError> {
+        let arrivals: Vec<Arrival> = arrivals.into_iter().map(|arrival| self.masked_arrival(arrival)).collect();
+        self.write(move |tx| {
+            crate::failpoint::hit("store.accept");
+            arrivals.into_iter().map(|arrival| accept(tx, arrival, now)).collect()
         })
         .await
     }
@@ -113,7 +141,7 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
             Accepted::KeyReused
         });
     }
-    if let Some(receipt) = duplicate(tx, &arrival)? {
+    if let Some(receipt) = duplicate(tx, &arrival, now)? {
         return Ok(Accepted::Duplicate(receipt));
     }
     let Some(target) = target(tx, &arrival)? else { return Ok(Accepted::Gone) };
@@ -149,7 +177,8 @@ pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Resul
             record(tx, &arrival, &target, (Disposition::Skipped, Some(reason.as_str()), None), now)?
         }
         Admission::Refuse(reason) => {
-            record(tx, &arrival, &target, (Disposition::Refused, Some(reason.as_str()), None), now)?
+            let verdict = (Disposition::Refused, Some(reason.as_str()), None);
+            return Ok(Accepted::Recorded(record(tx, &arrival.refused(), &target, verdict, now)?));
         }
     };
     answered(tx, receipt, arrival.answer, now)
@@ -166,21 +195,29 @@ fn answered(tx: &Connection, receipt: Receipt, answer: Option<Answer>, now: Time
     Ok(Accepted::Recorded(receipt))
 }
 
-fn duplicate(tx: &Connection, arrival: &Arrival) -> Result<Option<Receipt>, StoreError> {
+fn duplicate(tx: &Connection, arrival: &Arrival, now: Timestamp) -> Result<Option<Receipt>, StoreError> {
     let Some(key) = &arrival.dedupe_key else { return Ok(None) };
-    let sql =
-        "SELECT id, run_id, disposition, reason FROM fires WHERE job_uid = ?1 AND trigger_id = ?2 AND dedupe_key = ?3";
+    let sql = "SELECT id, run_id, disposition, reason, seen_at FROM fires \
+               WHERE job_uid = ?1 AND trigger_id = ?2 AND dedupe_key = ?3";
     let read = |row: &Row<'_>| {
-        Ok(Receipt {
+        let receipt = Receipt {
             fire_id: super::rows::parsed(row, 0)?,
             run_id: row.get::<_, Option<String>>(1)?.and_then(|id| id.parse().ok()),
             disposition: super::rows::word(row, 2)?,
             reason: row.get(3)?,
-        })
+        };
+        Ok((receipt, row.get::<_, i64>(4)?))
     };
     let found =
         tx.prepare_cached(sql)?.query_row(params![arrival.job.to_string(), arrival.trigger.as_str(), key], read);
-    Ok(found.optional()?)
+    let Some((receipt, seen_at)) = found.optional()? else { return Ok(None) };
+    if arrival.is_sent() && seen_at < ms(now - DELIVERY_IDS_KEPT) {
+        // The id is taken from the old row, so that the new one can have it; the event still says it.
+        tx.prepare_cached("UPDATE fires SET dedupe_key = NULL WHERE id = ?1")?
+            .execute([receipt.fire_id.to_string()])?;
+        return Ok(None);
+    }
+    Ok(Some(receipt))
 }
 
 fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreError> {

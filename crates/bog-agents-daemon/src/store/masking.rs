@@ -12,7 +12,7 @@ impl Store {
     pub async fn specs_that_may_name_secrets(&self) -> Result<Vec<String>, StoreError> {
         self.read(|tx| {
             let sql = "SELECT spec FROM jobs WHERE deleted_at IS NULL AND (instr(spec, '\"secrets\"') OR instr(spec, '_env') \
-                       OR instr(spec, '\"slack\"') OR instr(spec, '\"email\"') OR instr(spec, '\"github_comment\"'))";
+                       OR instr(spec, '\"slack\"') OR instr(spec, '\"email\"') OR instr(spec, '\"github_comment\"') OR instr(spec, '\"github\"'))";
             let mut statement = tx.prepare(sql)?;
             let rows = statement.query_map([], |row| row.get(0))?;
             Ok(rows.collect::<Result<_, _>>()?)

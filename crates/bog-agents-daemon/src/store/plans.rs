@@ -33,13 +33,14 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 10] = [
     "loads_ready",
     "runs_parallel",
     "runs_active",
     "jobs_live",
     "triggers_next",
     "triggers_git_push",
+    "triggers_secret",
     "deliveries_due",
     "deliveries_open",
     "runs_finished",
@@ -79,6 +80,8 @@ fn job(id_text: &str, overlap: Overlap) -> SaveJob {
             overlap,
             definition: String::new(),
             next_at: Some(at(9)),
+            route: Some("/hooks/x".to_owned()),
+            secret: Some("S".to_owned()),
         }],
         file: FileState::default(),
         author: "api",
@@ -145,7 +148,7 @@ async fn exercise(store: &Store) {
     store.reschedule_all("basis".to_owned(), at(1)).await.unwrap();
     store.answer("run".to_owned(), "11".to_owned()).await.unwrap();
     store.delete_job("queue".parse().unwrap(), at(1)).await.unwrap();
-    store.prune(at(1_000_000)).await.unwrap();
+    store.prune(at(1_000_000), at(1_000_000)).await.unwrap();
 }
 
 async fn pushes(store: &Store) {
@@ -156,6 +159,8 @@ async fn pushes(store: &Store) {
             overlap: Overlap::Queue,
             definition: String::new(),
             next_at: None,
+            route: None,
+            secret: None,
         }],
         ..job("pushes", Overlap::Queue)
     };
@@ -247,6 +252,8 @@ async fn lists(store: &Store) {
     store.attempts_under_way().await.unwrap();
     store.count_orphans(1, at(9)).await.unwrap();
     store.due_triggers(at(10), 10).await.unwrap();
+    store.routes_of("/hooks/x".to_owned()).await.unwrap();
+    store.route_secrets().await.unwrap();
     store.next_slot().await.unwrap();
     store.working_dirs().await.unwrap();
     store.incidents(at(9)).await.unwrap();

@@ -52,6 +52,10 @@ pub struct NewTrigger {
     pub definition: String,
     /// Its first slot if it begins now.
     pub next_at: Option<Timestamp>,
+    /// The path that the requests come to that fire it.
+    pub route: Option<String>,
+    /// The name of the secret without which they are refused.
+    pub secret: Option<String>,
 }
 
 /// A file as it was read.
@@ -108,6 +112,8 @@ impl SaveJob {
             overlap: trigger.overlap,
             definition: trigger.definition.clone(),
             next_at: trigger.first_wake(uid, now),
+            route: trigger.hook.as_ref().map(|hook| hook.path().to_owned()),
+            secret: trigger.hook.as_ref().and_then(|hook| hook.secrets().first().cloned()),
         };
         Self {
             uid,
@@ -272,10 +278,10 @@ fn write_triggers(tx: &Connection, uid: JobUid, triggers: &[NewTrigger], now: Ti
     let ids: Vec<&str> = triggers.iter().map(|trigger| trigger.id.as_str()).collect();
     let sql = "DELETE FROM triggers WHERE job_uid = ?1 AND id NOT IN (SELECT value FROM json_each(?2))";
     tx.prepare_cached(sql)?.execute(params![uid, serde_json::to_string(&ids)?])?;
-    let sql = "INSERT INTO triggers (job_uid, id, kind, overlap, definition, activated_at, cursor_at, next_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7) \
+    let sql = "INSERT INTO triggers (job_uid, id, kind, overlap, definition, activated_at, cursor_at, next_at, route, secret) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9) \
                ON CONFLICT DO UPDATE SET \
-                   overlap = ?4, kind = ?3, \
+                   overlap = ?4, kind = ?3, route = ?8, secret = ?9, \
                    activated_at = CASE WHEN definition = ?5 THEN activated_at ELSE ?6 END, \
                    cursor_at = CASE WHEN definition = ?5 THEN cursor_at ELSE ?6 END, \
                    next_at = CASE WHEN definition = ?5 THEN next_at ELSE ?7 END, \
@@ -289,6 +295,8 @@ fn write_triggers(tx: &Connection, uid: JobUid, triggers: &[NewTrigger], now: Ti
             trigger.definition,
             ms(now),
             trigger.next_at.map(ms),
+            trigger.route,
+            trigger.secret,
         ])?;
     }
     Ok(())

@@ -14,6 +14,7 @@ mod disk_full;
 mod gate;
 mod git;
 mod grants;
+mod hooks;
 mod jobs;
 mod limits;
 mod loops;

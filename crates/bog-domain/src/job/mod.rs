@@ -12,7 +12,7 @@ pub use gate::{GATE_OUTPUT, Gate, GateVerdict, gate_verdict};
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
 pub use output::{Output, alert_outputs, issue_number};
-pub use trigger::{GitPush, Timing, Trigger};
+pub use trigger::{GitPush, Github, Hook, Timing, Trigger, Webhook};
 
 use crate::error::SpecError;
 use crate::ids::JobId;

@@ -93,7 +93,7 @@ impl Scope {
 }
 
 /// What an event of this kind brings besides the common fields.
-fn event_fields(kind: TriggerKind) -> &'static [&'static str] {
+pub(crate) fn event_fields(kind: TriggerKind) -> &'static [&'static str] {
     match kind {
         TriggerKind::Cron | TriggerKind::Interval => &["due_at", "scheduled_count"],
         TriggerKind::FileChange => &["created", "modified", "paths", "removed"],
@@ -113,7 +113,9 @@ fn event_fields(kind: TriggerKind) -> &'static [&'static str] {
             "repo",
             "tag",
         ],
-        TriggerKind::Github => &["actor", "body", "branch", "event", "number", "repo", "title"],
+        TriggerKind::Github => {
+            &["actor", "body", "branch", "delivery_id", "event", "headers", "labels", "number", "repo", "title", "url"]
+        }
         TriggerKind::Manual => &[],
     }
 }

@@ -122,8 +122,9 @@ fn nothing_recorded(facts: &Facts<'_>, clock: &Clock) -> Vec<String> {
 fn no_fire_of(trigger: &Trigger, facts: &Facts<'_>, clock: &Clock) -> String {
     let at = clock.at(facts.at);
     let Some(schedule) = &trigger.schedule else {
-        let name = format!("trigger `{}`", trigger.id.as_str());
-        return format!("{name} waits for `{}` events: none was recorded around {at}", trigger.kind);
+        let (id, kind) = (trigger.id.as_str(), trigger.kind);
+        let rule = if trigger.rule.is_empty() { String::new() } else { format!(" ({})", trigger.rule) };
+        return format!("trigger `{id}`{rule} waits for `{kind}` events: none was recorded around {at}");
     };
     let name = format!("trigger `{}` ({})", trigger.id.as_str(), trigger.rule);
     let begun = clock.at(trigger.activated_at);
@@ -208,7 +209,7 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
     match seen.fire.disposition {
         Disposition::Run => format!("ran as {}", run(seen, now, clock)),
         Disposition::Coalesced => format!("was merged into a run that was waiting already, {}", run(seen, now, clock)),
-        Disposition::Filtered => format!("{was} kept out by a filter{}", because(reason)),
+        Disposition::Filtered => format!("{was} kept out: {}", filtered(reason.unwrap_or("a filter"))),
         Disposition::Blocked => format!("{was} held by a loop breaker{}", because(reason)),
         Disposition::Skipped if reason == Some(Reason::Disabled.as_str()) => {
             format!("{was} skipped: the job was disabled")
@@ -229,6 +230,20 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
         }
         Disposition::Refused => format!("{was} refused{}", because(reason)),
     }
+}
+
+/// Why a trigger kept an event out.
+fn filtered(reason: &str) -> String {
+    let said = [
+        (Reason::Filter, "the `filter` of its trigger does not hold for it"),
+        (Reason::OwnComment, "it is a comment of this daemon's own agents"),
+        (Reason::Number, "it is about another `number` than the one of its trigger"),
+        (Reason::Labels, "it has none of the `labels` of its trigger"),
+        (Reason::Actor, "somebody else did it than the `actor` of its trigger"),
+        (Reason::Branch, "it is about another `branch` than that of its trigger"),
+    ];
+    let words = said.into_iter().find(|(known, _)| known.as_str() == reason).map(|(_, words)| words);
+    words.unwrap_or(reason).to_owned()
 }
 
 fn missed(reason: Option<&str>) -> String {

@@ -11,6 +11,7 @@ mod run;
 mod show;
 mod spec;
 mod targets;
+mod test;
 mod validate;
 mod words;
 
@@ -31,6 +32,7 @@ pub enum Command {
     Disable(enable::DisableArgs),
     Validate(validate::Args),
     Next(next::Args),
+    Test(test::Args),
 }
 
 /// Runs a verb.
@@ -46,5 +48,6 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Disable(args) => enable::run(&args.job, false, context).await,
         Command::Validate(args) => validate::run(&args, context),
         Command::Next(args) => next::run(&args, context).await,
+        Command::Test(args) => test::run(&args, context).await,
     }
 }

@@ -149,9 +149,16 @@ impl SpecArgs {
             }));
         }
         for path in &self.webhook {
-            let (path, secret_env) = (path.clone(), Some(self.webhook_secret_env.clone()));
-            let (id, scheme, filter, public, overlap) = (None, None, None, None, None);
-            triggers.push(TriggerSpec::Webhook(WebhookSpec { id, path, secret_env, scheme, filter, public, overlap }));
+            triggers.push(TriggerSpec::Webhook(WebhookSpec {
+                id: None,
+                path: path.clone(),
+                secret_env: Some(self.webhook_secret_env.clone()),
+                secret_env_previous: None,
+                scheme: None,
+                filter: None,
+                public: None,
+                overlap: None,
+            }));
         }
         for push in &self.git_push {
             let repo = if targets::is_remote(&push.repo) { push.repo.clone() } else { absolute(&push.repo, here) };

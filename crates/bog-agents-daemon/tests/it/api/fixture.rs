@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use bog_agents_daemon::api::{App, Reach, Token, router};
+use bog_agents_daemon::api::{App, Hooks, Reach, Token, router};
 use bog_agents_daemon::clock;
 use bog_agents_daemon::inbox::Inbox;
 use bog_agents_daemon::jobs::Jobs;
@@ -19,6 +19,7 @@ use bog_domain::containment::{
     Confinement, Containment, Enforcer, LimitHeld, LimitKind, Mechanism, Missing, NetworkAccess,
 };
 use bog_domain::delivery::{AfterDelivery, Purpose};
+use bog_domain::hook;
 use bog_domain::ids::{DeliveryId, RunId};
 use bog_domain::job::Defaults;
 use bog_domain::run::{Outcome, Usage};
@@ -91,6 +92,7 @@ pub fn app(folder: &Path) -> (App, Store) {
             services: services(secrets.clone()),
             under_way: UnderWay::default(),
         },
+        hooks: Hooks::new(hook::Settings::default(), store.clone(), jobs.clone(), secrets.clone()),
         jobs,
         store: store.clone(),
         secrets,

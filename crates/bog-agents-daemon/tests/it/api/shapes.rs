@@ -210,6 +210,8 @@ fn old_samples_of_every_shape_load() {
     loads::<wire::CancelRun>("cancel-run.json");
     loads::<wire::Fired>("fired.json");
     loads::<wire::NextSlots>("next-slots.json");
+    loads::<wire::NextSlots>("next-events.json");
+    loads::<wire::HookFires>("hook-fires.json");
     loads::<wire::Effective>("effective.json");
     loads::<wire::Event>("event.json");
     loads::<wire::Revision>("revision.json");

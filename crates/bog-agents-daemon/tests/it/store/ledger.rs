@@ -136,6 +136,8 @@ pub fn job_with(id: &str, overlap: Overlap) -> SaveJob {
 
 pub fn trigger(id: &str, overlap: Overlap) -> NewTrigger {
     NewTrigger {
+        route: None,
+        secret: None,
         id: TriggerId::new(id),
         kind: TriggerKind::Cron,
         overlap,

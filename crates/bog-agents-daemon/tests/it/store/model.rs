@@ -136,7 +136,7 @@ impl Model {
             }
             Step::Prune => {
                 self.pruned = true;
-                for run in self.ledger.store.prune(at(1_000)).await.unwrap() {
+                for run in self.ledger.store.prune(at(1_000), at(1_000)).await.unwrap() {
                     let (_, known) = self.runs.remove(&run).expect("a run that was forgotten twice");
                     assert_eq!(known, Known::Over);
                 }

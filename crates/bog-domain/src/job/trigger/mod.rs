@@ -3,9 +3,13 @@
 mod file_change;
 mod git_push;
 mod github;
+mod hook;
 mod webhook;
 
 pub use git_push::GitPush;
+pub use github::Github;
+pub use hook::Hook;
+pub use webhook::Webhook;
 
 use super::Defaults;
 use crate::error::SpecError;
@@ -62,6 +66,8 @@ pub struct Trigger {
     pub catch_up: CatchUp,
     /// A digest of what its memory is about: where it changes, the trigger begins anew.
     pub definition: String,
+    /// What it makes of HTTP requests, for a kind that they fire.
+    pub hook: Option<Hook>,
     /// As written.
     pub spec: TriggerSpec,
 }
@@ -90,10 +96,25 @@ impl Trigger {
         self.plan(job, now, now, now).and_then(|plan| plan.next_at)
     }
 
+    /// What fires it, in a few words, for a kind that has no slots.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        match &self.spec {
+            TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => None,
+            TriggerSpec::FileChange(files) => Some(format!("changes of {}", files.patterns.join(", "))),
+            TriggerSpec::GitPush(push) => Some(format!("pushes to {}", push.repo)),
+            TriggerSpec::Webhook(hook) => Some(format!("POST {}", hook.path)),
+            TriggerSpec::Github(github) => Some(github::waits_for(github)),
+        }
+    }
+
     pub(super) fn warning(&self) -> Option<String> {
         match self.kind {
             TriggerKind::Cron | TriggerKind::Interval | TriggerKind::GitPush | TriggerKind::Manual => None,
-            TriggerKind::FileChange | TriggerKind::Webhook | TriggerKind::Github => Some(format!(
+            TriggerKind::Webhook | TriggerKind::Github => {
+                self.hook.as_ref().and_then(Hook::warning).map(|warning| format!("trigger `{}`: {warning}", self.id))
+            }
+            TriggerKind::FileChange => Some(format!(
                 "trigger `{}`: this version does not arm `{}` triggers: it will not fire",
                 self.id, self.kind
             )),
@@ -145,14 +166,15 @@ fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &Time
     };
     let overlap = spec.overlap().or(job).unwrap_or(Overlap::default_for(kind));
     let jitter = jitter.map_or(Duration::ZERO, Span::duration);
-    Ok(Trigger { id, kind, overlap, timing, jitter, catch_up: catch_up_of(catch_up), definition, spec: spec.clone() })
+    let (catch_up, hook) = (catch_up_of(catch_up), Hook::parse(spec, &field)?);
+    Ok(Trigger { id, kind, overlap, timing, jitter, catch_up, definition, hook, spec: spec.clone() })
 }
 
 /// Checks a trigger that has no slots and returns its identifying fields as text.
 fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<String, SpecError> {
     match spec {
         TriggerSpec::FileChange(files) => file_change::check(files, field),
-        TriggerSpec::Webhook(hook) => webhook::check(hook, field),
+        TriggerSpec::Webhook(hook) => Ok(webhook::identity(hook)),
         TriggerSpec::GitPush(push) => git_push::check(push, field),
         TriggerSpec::Github(github) => Ok(github::identity(github)),
         TriggerSpec::Cron(_) | TriggerSpec::Interval(_) => Ok(String::new()),

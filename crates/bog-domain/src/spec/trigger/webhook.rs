@@ -16,10 +16,13 @@ pub struct WebhookSpec {
     /// Name of the environment variable that holds the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_env: Option<String>,
+    /// Name of the variable that holds the secret before it, which opens too while senders change over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_env_previous: Option<String>,
     /// How requests are signed; `github` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<WebhookScheme>,
-    /// An expression that must hold for the event.
+    /// An expression that must hold for an event to fire; the others are recorded as filtered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// Must be true for `scheme: none`.
@@ -31,7 +34,7 @@ pub struct WebhookSpec {
 }
 
 /// How webhook requests are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookScheme {
     /// `X-Hub-Signature-256`.

@@ -232,8 +232,39 @@ async fn what_a_filter_keeps_out_is_a_row_with_its_reason_and_comes_once() {
     let again = Arrival { filtered: None, ..kept_out.clone() };
     assert_eq!(ledger.store.accept(again, at(1)).await.unwrap(), Accepted::Duplicate(receipt));
     // A daemon that drains takes nothing, so that its sender comes again.
-    let draining = Arrival { draining: true, ..push(uid, "f") };
+    let draining = Arrival { draining: true, dedupe_key: None, filtered: kept_out.filtered, ..push(uid, "f") };
     assert_eq!(verdict(&ledger.accept(draining).await), (Disposition::Refused, Some("draining"), false));
     assert!(ledger.ready().await.is_empty());
+    ledger.close();
+}
+
+#[tokio::test]
+async fn several_jobs_have_their_fires_together_or_none_has() {
+    let ledger = Ledger::new();
+    let (a, b) = (ledger.job("a").await, ledger.job("b").await);
+    let accepted = ledger.store.accept_all(vec![push(a, "1"), push(b, "1")], at(1)).await.unwrap();
+    let [Accepted::Recorded(first), Accepted::Recorded(second)] = accepted.as_slice() else { panic!("{accepted:?}") };
+    let again = ledger.store.accept_all(vec![push(a, "1"), push(a, "2")], at(2)).await.unwrap();
+    assert_eq!(again[0], Accepted::Duplicate(first.clone()));
+    assert!(matches!(&again[1], Accepted::Recorded(new) if new.fire_id != second.fire_id));
+    // The second cannot be written: its id is taken.
+    let taken = Arrival { fire: first.fire_id, ..push(b, "4") };
+    assert!(ledger.store.accept_all(vec![push(b, "3"), taken], at(3)).await.is_err());
+    assert_eq!(ledger.store.fires(FireFilter::default(), None, 10).await.unwrap().items.len(), 3);
+    ledger.close();
+}
+
+#[tokio::test]
+async fn a_delivery_id_is_known_for_72_hours() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("a").await;
+    let sent = |key: &str| Arrival { kind: TriggerKind::Webhook, ..push(uid, key) };
+    let (hour, first) = (3600, ledger.accept(sent("1")).await);
+    let known = ledger.store.accept(sent("1"), at(72 * hour)).await.unwrap();
+    assert_eq!(known, Accepted::Duplicate(first.clone()));
+    let later = ledger.store.accept(sent("1"), at(72 * hour + 2)).await.unwrap();
+    assert!(matches!(later, Accepted::Recorded(new) if new.fire_id != first.fire_id));
+    let old = ledger.store.fire(first.fire_id).await.unwrap().unwrap();
+    assert_eq!(old.dedupe_key, None, "the old row stays, without the id");
     ledger.close();
 }

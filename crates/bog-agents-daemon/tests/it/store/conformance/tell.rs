@@ -68,10 +68,10 @@ async fn what_was_delivered_is_known_after_its_run_was_forgotten() {
     settle(&ledger, delivered()).await;
     let (_, none) = ends(&ledger, a, Outcome::Succeeded, "", Vec::new()).await;
     assert!(none.is_empty());
-    assert_eq!(ledger.store.prune(at(1000)).await.unwrap().len(), 1);
+    assert_eq!(ledger.store.prune(at(1000), at(1000)).await.unwrap().len(), 1);
     assert!(!is_news(&ledger, a, "x").await);
     assert!(ledger.store.delete_job("a".parse().unwrap(), at(2000)).await.unwrap());
-    ledger.store.prune(at(3000)).await.unwrap();
+    ledger.store.prune(at(3000), at(3000)).await.unwrap();
     ledger.close();
 }
 
