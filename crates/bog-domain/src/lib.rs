@@ -8,6 +8,7 @@ pub mod containment;
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod files;
 pub mod fire;
 pub mod ids;
 pub mod job;
