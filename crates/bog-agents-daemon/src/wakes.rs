@@ -9,6 +9,8 @@ use tokio::sync::{Mutex, Notify};
 pub struct Wakes {
     /// The scheduler: slots may have changed.
     pub slots: Notify,
+    /// The watcher of files: jobs may have changed, or a run may have ended.
+    pub files: Notify,
     /// The dispatcher: a run may be ready or asked to end.
     pub dispatcher: Notify,
     /// The outbox: a delivery may be due.

@@ -60,6 +60,7 @@ impl Dispatcher {
             }
         }
         tracing::info!(run.id = %claim.run, job.id = %ready.run.job_id, attempt = claim.attempt, outcome = %outcome, "ended");
+        self.wakes.files.notify_one();
         if finished {
             self.metrics.run_finished(outcome);
             self.wakes.outbox.notify_one();
@@ -72,6 +73,7 @@ impl Dispatcher {
             tracing::error!(run.id = %claim.run, %error, "an attempt that never began cannot be given back yet");
             tokio::time::sleep(RETRY).await;
         }
+        self.wakes.files.notify_one();
     }
 
     fn end_of(&self, claim: Claim, ready: &Ready, job: Option<&Job>, record: OutcomeRecord) -> AttemptEnd {

@@ -166,6 +166,7 @@ impl Jobs {
     pub(super) fn changed(&self) {
         self.inner.changes.fetch_add(1, Ordering::SeqCst);
         self.inner.wakes.slots.notify_one();
+        self.inner.wakes.files.notify_one();
     }
 
     /// The IANA zone of cron expressions that name none.

@@ -2,8 +2,8 @@
 //! depend on the data, as the planner is never given statistics.
 
 use super::{
-    Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, NewDelivery, NewTrigger, RunFilter, SaveJob,
-    Store,
+    Advance, Arrival, AttemptEnd, Claim, Ended, FileState, FireFilter, Found, NewDelivery, NewTrigger, Observation,
+    Remember, RunFilter, SaveJob, Store,
 };
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::fire::{Cause, Reason, TriggerKind};
@@ -31,8 +31,16 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 7] =
-    ["loads_ready", "runs_parallel", "runs_active", "jobs_live", "triggers_next", "deliveries_due", "runs_finished"];
+const SMALL: [&str; 8] = [
+    "loads_ready",
+    "runs_parallel",
+    "runs_active",
+    "jobs_live",
+    "triggers_next",
+    "triggers_files",
+    "deliveries_due",
+    "runs_finished",
+];
 
 /// Statements that may read a table from end to end, and why.
 const MAY_SCAN: [(&str, &str); 4] = [
@@ -126,6 +134,7 @@ async fn exercise(store: &Store) {
         store.last_run(uid, 99).await.unwrap();
         store.job(job.id).await.unwrap();
     }
+    files(store).await;
     attempts(store).await;
     deliveries(store).await;
     lists(store).await;
@@ -133,6 +142,22 @@ async fn exercise(store: &Store) {
     store.answer("run".to_owned(), "11".to_owned()).await.unwrap();
     store.delete_job("queue".parse().unwrap(), at(1)).await.unwrap();
     store.prune(at(1_000_000)).await.unwrap();
+}
+
+async fn files(store: &Store) {
+    let mut job = job("files", Overlap::Queue);
+    job.triggers[0].kind = TriggerKind::FileChange;
+    let uid = store.save_job(job, None, at(0)).await.unwrap().revision().0;
+    assert_eq!(store.file_triggers().await.unwrap().len(), 1);
+    let memory = store.file_memory(uid, TriggerId::new("tick"), "x".to_owned()).await.unwrap().unwrap();
+    let file = |print| Remember { folder: "/w".into(), name: "x".into(), print };
+    assert!(store.remember_first(memory.id, vec![file(Some(1))], true).await.unwrap());
+    let memory = store.file_memory(uid, TriggerId::new("tick"), "x".to_owned()).await.unwrap().unwrap();
+    let names = [("x".into(), None)].into();
+    let found = Found { trees: vec!["/v".into()], files: [("/w".into(), names)].into() };
+    assert_eq!(store.differences(memory.id, found).await.unwrap().len(), 1);
+    let files = vec![file(None), file(Some(2))];
+    store.observe(Observation { memory, files, fires: Vec::new() }, at(1)).await.unwrap().unwrap();
 }
 
 async fn attempts(store: &Store) {
@@ -196,6 +221,7 @@ async fn lists(store: &Store) {
     store.due_triggers(at(10), 10).await.unwrap();
     store.next_slot().await.unwrap();
     store.working_dirs().await.unwrap();
+    store.under_way_since(at(0)).await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {
         for job in [None, job()] {
             store.runs(RunFilter { job, state, ..RunFilter::default() }, None, 10).await.unwrap();
@@ -224,7 +250,7 @@ fn plan_of(connection: &Connection, sql: &str) -> Vec<String> {
 /// until a page is full.
 fn is_waste(step: &str, sql: &str) -> bool {
     let newest_first = sql.contains("ORDER BY r.seq DESC LIMIT") || sql.contains("ORDER BY seq DESC LIMIT");
-    const TABLES: &str = "runs r p fires jobs j triggers t loads l deliveries d attempts revisions v answers";
+    const TABLES: &str = "runs r p fires f jobs j triggers t loads l deliveries d attempts a revisions v answers file_memories remembered_files";
     let scans_table = TABLES
         .split(' ')
         .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));

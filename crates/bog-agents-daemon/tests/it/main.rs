@@ -11,6 +11,7 @@ mod contained;
 mod crash_windows;
 mod database;
 mod disk_full;
+mod files;
 mod grants;
 mod jobs;
 mod limits;

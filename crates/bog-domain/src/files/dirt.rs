@@ -89,6 +89,13 @@ impl Dirt {
         named.or_else(raked).copied().flatten()
     }
 
+    /// When the first of all changes was told; `None` where that is not known of every one.
+    #[must_use]
+    pub fn earliest(&self) -> First {
+        let mut firsts = self.names.values().flat_map(HashMap::values).chain(self.trees.values());
+        firsts.try_fold(Timestamp::MAX, |earliest, first| Some(earliest.min((*first)?)))
+    }
+
     fn collapse(&mut self, first: First, roots: &[&Path]) {
         let known = self.names.values().flat_map(HashMap::values).chain(self.trees.values()).copied().flatten().min();
         for root in roots {

@@ -1,0 +1,67 @@
+//! What is not watched: ignored, hidden, excluded, git's own.
+
+use super::{Place, fires_are};
+use std::fs;
+
+#[test]
+fn ignored_hidden_and_excluded_files_do_not_fire() {
+    let place = Place::new();
+    fs::create_dir_all(place.path(".git/refs")).unwrap();
+    place.write(".gitignore", "build/\n*.log\n!keep.log\n");
+    place.write("sub/.ignore", "secret.txt\n");
+    place.write("build/old.txt", "1");
+    place.job("j", "patterns: ['**', '!**/*.tmp', '!gen/**'], debounce_seconds: 0.3");
+    place.job("named", "patterns: ['build/*.txt', '.env', '.github/**'], debounce_seconds: 0.3");
+    let daemon = place.home.start();
+    super::armed(&place, &daemon);
+    for file in
+        ["build/a.txt", "build/b/c.txt", "x.log", "sub/secret.txt", ".env", ".github/w.yml", ".git/HEAD", "a.tmp"]
+    {
+        place.write(file, "1");
+    }
+    place.write("gen/deep/a.txt", "1");
+    place.write("sub/keep.log", "1");
+    place.write("sub/seen.txt", "1");
+    fires_are(&daemon, "j", &["+sub/keep.log +sub/seen.txt"]);
+    // What is spelled out is watched whatever it is.
+    fires_are(&daemon, "named", &["+.env +.github/w.yml +build/a.txt"]);
+    place.sound(&daemon);
+}
+
+#[test]
+fn new_rules_are_no_changes() {
+    let place = Place::new();
+    place.write(".gitignore", "build/\n");
+    for file in ["build/a.txt", "out/b.txt", "c.txt"] {
+        place.write(file, "1");
+    }
+    place.job("j", "patterns: ['**/*.txt'], debounce_seconds: 0.3");
+    let daemon = place.home.start();
+    super::armed(&place, &daemon);
+    place.write(".gitignore", "out/\n");
+    place.write("c.txt", "22");
+    fires_are(&daemon, "j", &["~c.txt"]);
+    place.write("out/b.txt", "22");
+    place.write("build/a.txt", "22");
+    fires_are(&daemon, "j", &["~c.txt", "~build/a.txt"]);
+    fs::remove_file(place.path(".gitignore")).unwrap();
+    place.write("c.txt", "333");
+    fires_are(&daemon, "j", &["~c.txt", "~build/a.txt", "~c.txt"]);
+    place.write("out/b.txt", "333");
+    fires_are(&daemon, "j", &["~c.txt", "~build/a.txt", "~c.txt", "~out/b.txt"]);
+    place.sound(&daemon);
+}
+
+#[test]
+fn the_data_folder_is_not_watched() {
+    let place = Place::new();
+    let text = "working_dir: HOME\nagent: {command: ['true']}\nsandbox: {write: [.]}\n\
+                triggers: [{type: file_change, patterns: ['**'], debounce_seconds: 0.3}]\n";
+    let text = text.replace("HOME", place.home.path().to_str().unwrap());
+    place.home.job("j", &text);
+    let daemon = place.home.start();
+    super::armed(&place, &daemon);
+    place.write("a", "1");
+    super::changes_are(&daemon, "j", &["+w/a"]);
+    place.sound(&daemon);
+}
