@@ -6,6 +6,7 @@ mod accept;
 mod containment;
 mod cron;
 mod daemon;
+mod files;
 mod http;
 mod idle_cpu;
 mod idle_memory;
@@ -60,7 +61,7 @@ impl Row {
 type Measure = fn(Effort, &limits::Limits) -> Result<Vec<Row>>;
 
 /// Every benchmark by name, in the order of the table.
-const BENCHES: [(&str, Measure); 8] = [
+const BENCHES: [(&str, Measure); 9] = [
     ("idle-memory", idle_memory::measure),
     ("idle-cpu", idle_cpu::measure),
     ("start", start::measure),
@@ -68,6 +69,7 @@ const BENCHES: [(&str, Measure); 8] = [
     ("request-to-agent", request_to_agent::measure),
     ("containment", containment::measure),
     ("cron", cron::measure),
+    ("files", files::measure),
     ("runs", runs::measure),
 ];
 

@@ -20,7 +20,11 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let place = Self { home: Home::new() };
+        Self::in_home(Home::new())
+    }
+
+    fn in_home(home: Home) -> Self {
+        let place = Self { home };
         fs::create_dir(place.path("")).unwrap();
         place
     }
@@ -35,9 +39,10 @@ impl Place {
         fs::write(self.path(below), text).unwrap();
     }
 
-    /// A job that works in the folder and does nothing when its one trigger fires it.
+    /// A job that works in the folder and does nothing when its one trigger fires it. It never takes what the test writes
+    /// for its own.
     fn job(&self, id: &str, trigger: &str) {
-        self.job_with(id, trigger, "agent: {command: ['true']}\n");
+        self.job_with(id, &format!("{trigger}, own_writes: fire"), "agent: {command: ['true']}\n");
     }
 
     fn job_with(&self, id: &str, trigger: &str, more: &str) {

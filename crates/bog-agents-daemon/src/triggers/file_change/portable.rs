@@ -117,3 +117,33 @@ impl Watcher {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::news::Role;
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn it_tells_of_files_and_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let watcher = Watcher::new().unwrap();
+        let of = Use { tree: 1, role: Role::Inside };
+        watcher.watch(folder.path(), of).unwrap();
+        assert!(matches!(watcher.watch(&folder.path().join("none"), of), Err(Refused::Gone)));
+        assert_eq!(watcher.count(), 1);
+        std::fs::write(folder.path().join("x"), "1").unwrap();
+        std::fs::create_dir(folder.path().join("d")).unwrap();
+        let (mut file, mut came) = (false, false);
+        while !(file && came) {
+            tokio::time::timeout(Duration::from_secs(60), watcher.wait()).await.unwrap();
+            watcher.tell(|news| match news {
+                News::Of { what: What::File(name), .. } => file |= name == "x",
+                News::Of { what: What::FolderCame(name), .. } => came |= name == "d",
+                News::Of { .. } | News::Lost => {}
+            });
+        }
+        watcher.forget(1, None);
+        assert_eq!(watcher.count(), 0);
+    }
+}

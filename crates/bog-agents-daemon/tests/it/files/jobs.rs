@@ -34,7 +34,8 @@ fn a_changed_job_watches_what_it_says_now() {
     place.job("j", "id: t, patterns: ['*.txt'], debounce_seconds: 0.3");
     let daemon = place.home.start();
     super::armed(&place, &daemon);
-    let same = place.text("id: t, patterns: ['*.txt'], debounce_seconds: 0.2", "agent: {command: [echo, x]}\n");
+    let same = place
+        .text("id: t, patterns: ['*.txt'], debounce_seconds: 0.2, own_writes: fire", "agent: {command: [echo, x]}\n");
     place.home.job("j", &same);
     eventually("the edit is taken up", || daemon.get("/jobs/j")["revision"] == 2);
     // Its memory is what it was.

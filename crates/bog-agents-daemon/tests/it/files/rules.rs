@@ -56,7 +56,7 @@ fn new_rules_are_no_changes() {
 fn the_data_folder_is_not_watched() {
     let place = Place::new();
     let text = "working_dir: HOME\nagent: {command: ['true']}\nsandbox: {write: [.]}\n\
-                triggers: [{type: file_change, patterns: ['**'], debounce_seconds: 0.3}]\n";
+                triggers: [{type: file_change, patterns: ['**', '!*.log'], debounce_seconds: 0.3, own_writes: fire}]\n";
     let text = text.replace("HOME", place.home.path().to_str().unwrap());
     place.home.job("j", &text);
     let daemon = place.home.start();

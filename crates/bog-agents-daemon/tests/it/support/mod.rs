@@ -46,6 +46,12 @@ impl Home {
         home
     }
 
+    /// A home whose daemon is started by these words, which begin the program that follows them.
+    pub fn behind(words: &[&str]) -> Self {
+        let program = words.iter().map(|word| (*word).to_owned()).chain([PROGRAM.to_owned()]).collect();
+        Self { program, ..Self::new() }
+    }
+
     /// A text without what differs from test to test: the home's path.
     pub fn plain(&self, text: &str) -> String {
         text.replace(self.path().canonicalize().unwrap().to_str().unwrap(), "HOME")
