@@ -58,7 +58,9 @@ fn begun(client: &mut Client, runs: usize) -> Result<Duration> {
         let items = page["items"].as_array().context("`/runs` has no `items`")?;
         if items.len() == runs && items[0]["state"] == "finished" {
             let output = items[0]["output"].as_str().unwrap_or_default().trim();
-            return Ok(Duration::from_nanos(output.parse().with_context(|| format!("the run ended with {}", items[0]))?));
+            return Ok(Duration::from_nanos(
+                output.parse().with_context(|| format!("the run ended with {}", items[0]))?,
+            ));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

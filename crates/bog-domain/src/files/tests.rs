@@ -9,7 +9,11 @@ fn spec(fields: &str) -> FileChangeSpec {
     let text = format!("prompt: x\nworking_dir: /w\ntriggers: [{{type: file_change, {fields}}}]\n");
     match yaml::parse(&text).unwrap().triggers.remove(0) {
         TriggerSpec::FileChange(spec) => spec,
-        other => panic!("{other:?}"),
+        other @ (TriggerSpec::Cron(_)
+        | TriggerSpec::Interval(_)
+        | TriggerSpec::Webhook(_)
+        | TriggerSpec::GitPush(_)
+        | TriggerSpec::Github(_)) => panic!("{other:?}"),
     }
 }
 

@@ -149,6 +149,8 @@ impl Finder {
                 None => judged.silent.push(Remember { folder, name, print: found.map(|seen| seen.print) }),
             }
         }
+        // So that two looks that saw the same say the same.
+        judged.changes.sort_by(|a, b| a.path.cmp(&b.path));
         judged
     }
 }

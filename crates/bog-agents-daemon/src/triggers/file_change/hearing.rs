@@ -67,14 +67,17 @@ impl Hearing<'_> {
                 }
             }
             (Role::Above | Role::Ruling, What::Gone) => self.turn(id, tree),
-            (Role::Linked, What::File(name)) => {
-                for link in tree.links.to(folder, name) {
-                    if let (Some(folder), Some(name)) = (link.parent(), link.file_name()) {
-                        self.touch(tree, folder, name);
-                    }
-                }
+            (Role::Linked, What::File(name)) => self.touch_links(tree, tree.links.to(folder, name)),
+            (Role::Linked, What::Gone) => self.touch_links(tree, tree.links.forget(folder)),
+            (Role::Linked, What::FolderCame(_) | What::FolderWent(_)) => {}
+        }
+    }
+
+    fn touch_links(&mut self, tree: &Tree, links: Vec<PathBuf>) {
+        for link in links {
+            if let (Some(folder), Some(name)) = (link.parent(), link.file_name()) {
+                self.touch(tree, folder, name);
             }
-            (Role::Linked, What::FolderCame(_) | What::FolderWent(_) | What::Gone) => {}
         }
     }
 

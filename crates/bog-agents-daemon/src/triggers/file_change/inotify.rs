@@ -77,6 +77,7 @@ impl Watcher {
         let number = inotify::add_watch(self.notices.get_ref(), folder, flags).map_err(|error| match error {
             Errno::NOSPC => Refused::Limit,
             Errno::NOENT | Errno::NOTDIR => Refused::Gone,
+            Errno::ACCESS | Errno::PERM => Refused::Shut,
             error => Refused::Failed(error.into()),
         })?;
         let mut folders = self.folders();
@@ -140,7 +141,10 @@ impl Watcher {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut reader = Reader::new(self.notices.get_ref(), &mut buffer);
         let mut folders = self.folders();
-        for _ in 0..MOST {
+        let mut told = 0;
+        // What is read is told to the last: it does not come again.
+        while told < MOST || !reader.is_buffer_empty() {
+            told += 1;
             match reader.next() {
                 Ok(event) => folders.tell(&event, &mut hear),
                 Err(Errno::INTR) => {}
@@ -166,7 +170,10 @@ impl Folders {
         let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT;
         let what = match event.file_name().map(|name| OsStr::from_bytes(name.to_bytes())) {
             Some(name) if !flags.contains(ReadFlags::ISDIR) => What::File(name),
-            Some(name) if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) => What::FolderCame(name),
+            // One whose rights changed may be seen into now.
+            Some(name) if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO | ReadFlags::ATTRIB) => {
+                What::FolderCame(name)
+            }
             Some(name) if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) => What::FolderWent(name),
             None if flags.intersects(gone) => What::Gone,
             // A folder's own times and rights changed.

@@ -50,6 +50,7 @@ pub(super) struct Looked {
     pub(super) ends: u64,
     /// What was to be looked at.
     pub(super) dirt: Dirt,
+    pub(super) ruled: Ruled,
     pub(super) outcome: Result<Outcome, StoreError>,
 }
 
@@ -71,7 +72,8 @@ impl Look {
     /// Looks. It takes its time: meanwhile nothing waits for it.
     pub(super) async fn run(self) -> Looked {
         let outcome = if self.memory.version == 0 { self.first().await } else { self.again().await };
-        Looked { key: self.key, serial: self.serial, ends: self.ends, dirt: self.dirt, outcome }
+        let Self { key, serial, ends, dirt, ruled, .. } = self;
+        Looked { key, serial, ends, dirt, ruled, outcome }
     }
 
     /// Remembers what is there, and fires nothing. What changed since the trigger became active is left to be found.

@@ -12,6 +12,8 @@ pub(super) enum Refused {
     Limit,
     /// It is not there, or is no folder.
     Gone,
+    /// It may not be read.
+    Shut,
     /// Another reason.
     Failed(io::Error),
 }

@@ -46,6 +46,7 @@ impl Watcher {
         watched.map_err(|error| match error.kind {
             ErrorKind::MaxFilesWatch => Refused::Limit,
             ErrorKind::PathNotFound => Refused::Gone,
+            ErrorKind::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Refused::Shut,
             ErrorKind::Io(error) => Refused::Failed(error),
             ErrorKind::Generic(_) | ErrorKind::WatchNotFound | ErrorKind::InvalidConfig(_) => {
                 Refused::Failed(io::Error::other(error.to_string()))

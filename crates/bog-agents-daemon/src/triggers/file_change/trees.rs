@@ -9,7 +9,7 @@ use bog_domain::files::FileWatch;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A tree.
 #[derive(Debug)]
@@ -41,15 +41,18 @@ impl Tree {
     }
 }
 
+/// The links that lead to each name in a folder.
+type Names = HashMap<OsString, BTreeSet<PathBuf>>;
+
 /// Links, by the folder and name of what they lead to. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Links(Arc<Mutex<HashMap<PathBuf, HashMap<OsString, BTreeSet<PathBuf>>>>>);
+pub(super) struct Links(Arc<Mutex<HashMap<PathBuf, Names>>>);
 
 impl Links {
     /// Notes where a link leads; whether that folder was not known.
     pub(super) fn add(&self, target: &Path, link: &Path) -> bool {
         let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else { return false };
-        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.known();
         let new = !links.contains_key(folder);
         links.entry(folder.to_owned()).or_default().entry(name.to_owned()).or_default().insert(link.to_owned());
         new
@@ -57,9 +60,19 @@ impl Links {
 
     /// The links that lead to a name in a folder.
     pub(super) fn to(&self, folder: &Path, name: &OsStr) -> Vec<PathBuf> {
-        let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let links = self.known();
         let found = links.get(folder).and_then(|names| names.get(name));
         found.map(|links| links.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Forgets a folder that is gone; the links that led into it.
+    pub(super) fn forget(&self, folder: &Path) -> Vec<PathBuf> {
+        let names = self.known().remove(folder).unwrap_or_default();
+        names.into_values().flatten().collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<PathBuf, Names>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,9 +119,8 @@ impl Armer<'_> {
         let top = top(&self.arming.root);
         for folder in above(&self.arming.root) {
             let role = if folder.starts_with(&top) { Role::Ruling } else { Role::Above };
-            if !self.watch(&folder, role) {
-                return;
-            }
+            // One that may not be listed may all the same be passed through.
+            self.watch(&folder, role);
         }
     }
 
@@ -116,16 +128,14 @@ impl Armer<'_> {
     fn watch(&mut self, folder: &Path, role: Role) -> bool {
         match self.arming.watcher.watch(folder, Use { tree: self.arming.tree, role }) {
             Ok(()) => true,
-            Err(Refused::Gone) => false,
+            // What may not be read holds nothing that could be looked at either.
+            Err(Refused::Gone | Refused::Shut) => false,
             Err(Refused::Limit) => {
                 self.armed.over_limit += 1;
                 true
             }
             Err(Refused::Failed(error)) => {
-                // One above that may not be listed may all the same be passed through.
-                if role == Role::Inside {
-                    self.armed.failed.get_or_insert((folder.to_owned(), error));
-                }
+                self.armed.failed.get_or_insert((folder.to_owned(), error));
                 true
             }
         }

@@ -53,6 +53,26 @@ fn new_rules_are_no_changes() {
 }
 
 #[test]
+fn rules_above_the_watched_folder_hold_in_it() {
+    let place = Place::new();
+    fs::create_dir(place.path(".git")).unwrap();
+    place.write(".gitignore", "gen/\n");
+    place.write("src/gen/a.txt", "1");
+    place.job("j", "patterns: ['src/**/*.txt'], debounce_seconds: 0.3");
+    let daemon = place.home.start();
+    super::armed(&place, &daemon);
+    place.write("src/gen/a.txt", "22");
+    place.write("src/b.txt", "1");
+    fires_are(&daemon, "j", &["+src/b.txt"]);
+    place.write(".gitignore", "");
+    place.write("src/b.txt", "22");
+    fires_are(&daemon, "j", &["+src/b.txt", "~src/b.txt"]);
+    place.write("src/gen/a.txt", "333");
+    fires_are(&daemon, "j", &["+src/b.txt", "~src/b.txt", "~src/gen/a.txt"]);
+    place.sound(&daemon);
+}
+
+#[test]
 fn the_data_folder_is_not_watched() {
     let place = Place::new();
     let text = "working_dir: HOME\nagent: {command: ['true']}\nsandbox: {write: [.]}\n\
