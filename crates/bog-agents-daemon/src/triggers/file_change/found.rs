@@ -6,7 +6,7 @@ use super::rules::Rules;
 use super::trees::Links;
 use super::walk::{Visitor, walk};
 use crate::store::{Difference, Found, Remember, Seen};
-use bog_domain::files::{Change, ChangeKind, Dirt, Facts, FileWatch};
+use bog_domain::files::{Change, ChangeKind, Dirt, Facts, FileWatch, MAX_NAMES};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -55,8 +55,36 @@ pub(super) struct Judged {
     pub(super) silent: Vec<Remember>,
 }
 
-/// Folders whose ignore files changed, and since when: what they showed before is no news.
-pub(super) type Ruled = Vec<(PathBuf, Timestamp)>;
+/// Ignore files that changed: what they hid before is no news.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ruled {
+    rules: Vec<PathBuf>,
+    /// Files that were told of since then: they are news whatever their times say.
+    told: HashSet<PathBuf>,
+}
+
+impl Ruled {
+    pub(super) fn add(&mut self, rules: &Path) {
+        self.rules.push(rules.to_owned());
+    }
+
+    pub(super) fn except(&mut self, folder: &Path, name: &OsStr) {
+        if self.told.len() >= MAX_NAMES {
+            *self = Self::default();
+        } else if !self.rules.is_empty() {
+            self.told.insert(folder.join(name));
+        }
+    }
+
+    /// Whether an ignore file kept a file from sight that was there before it changed.
+    fn kept(&self, file: &Path, at: Timestamp) -> bool {
+        !self.told.contains(file)
+            && self.rules.iter().any(|rules| {
+                let changed = || rules.symlink_metadata().map_or_else(|_| left_at(rules), |rules| changed_at(&rules));
+                rules.parent().is_some_and(|within| file.starts_with(within)) && at < changed()
+            })
+    }
+}
 
 impl Finder {
     /// Looks at whatever may have changed.
@@ -129,7 +157,7 @@ impl Finder {
             let first = dirt.first(&folder, &name);
             let earlier = |at: Timestamp| first.map_or(at, |first| first.min(at));
             let change = match found {
-                Some(seen) if !known && was_there_before(&folder, seen.at, ruled) => None,
+                Some(seen) if !known && ruled.kept(&path, seen.at) => None,
                 Some(seen) => {
                     let kind = if known { ChangeKind::Modified } else { ChangeKind::Created };
                     Some(Change { path, kind, at: earlier(seen.at), print: Some(seen.print) })
@@ -182,11 +210,6 @@ impl Visitor for Looking<'_> {
             self.insert(folder, name, Some(seen));
         }
     }
-}
-
-/// Whether an ignore file kept a file from sight that was there before it changed.
-fn was_there_before(folder: &Path, at: Timestamp, ruled: &Ruled) -> bool {
-    ruled.iter().any(|(within, since)| folder.starts_with(within) && at < *since)
 }
 
 /// When a file that is gone went, at the latest: when its folder, or what is left of the way to it, last changed.

@@ -1,4 +1,5 @@
-//! What a watcher tells, brought to the triggers that it is about.
+//! What a watcher tells, brought to the triggers that it is about: gathered first, so that a file that is told of ten
+//! times at once is matched once.
 
 use super::Key;
 use super::agenda::Agenda;
@@ -6,27 +7,37 @@ use super::news::{News, Role, Use, What};
 use super::rules::is_rules;
 use super::trees::Tree;
 use super::trigger::{Moment, Watched};
+use bog_domain::files::FileWatch;
 use jiff::Timestamp;
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Who listens, and what is to be done about it afterwards.
+/// What was told, by tree.
 pub(super) struct Hearing<'a> {
-    pub(super) trees: &'a HashMap<u32, Tree>,
-    pub(super) triggers: &'a mut HashMap<Key, Watched>,
-    pub(super) agenda: &'a mut Agenda,
-    pub(super) now: Moment,
-    pub(super) at: Timestamp,
-    /// Folders that are gone, by tree.
+    trees: &'a HashMap<u32, Tree>,
+    /// Files that may have changed, by folder.
+    touched: HashMap<(u32, Arc<Path>), HashSet<OsString>>,
+    /// Folders that came, went or were replaced.
+    raked: BTreeSet<(u32, PathBuf)>,
+    /// Ignore files that changed, and the folder they rule.
+    ruled: BTreeMap<(u32, PathBuf), PathBuf>,
+    /// Folders that are gone.
     pub(super) went: BTreeSet<(u32, PathBuf)>,
-    /// Folders whose watches are to be set, by tree.
+    /// Folders whose watches are to be set.
     pub(super) came: BTreeSet<(u32, PathBuf)>,
     /// Whether more happened than could be told.
     pub(super) lost: bool,
 }
 
-impl Hearing<'_> {
+impl<'a> Hearing<'a> {
+    pub(super) fn new(trees: &'a HashMap<u32, Tree>) -> Self {
+        let (touched, raked, ruled, went, came, lost) = Default::default();
+        Self { trees, touched, raked, ruled, went, came, lost }
+    }
+
+    /// Gathers what is told.
     pub(super) fn hear(&mut self, news: News<'_>) {
         match news {
             News::Lost => self.lost = true,
@@ -34,85 +45,105 @@ impl Hearing<'_> {
         }
     }
 
-    fn hear_of(&mut self, folder: &Path, Use { tree: id, role }: Use, what: What<'_>) {
+    fn hear_of(&mut self, folder: &Arc<Path>, Use { tree: id, role }: Use, what: What<'_>) {
         let Some(tree) = self.trees.get(&id) else { return };
         match (role, what) {
             (_, What::Nothing) => {}
-            (Role::Inside | Role::Ruling, What::File(name)) if is_rules(name) => {
-                let below = if role == Role::Inside { folder } else { &tree.root };
-                self.came.insert((id, below.to_owned()));
-                self.tell(tree, |_| true, |trigger, at, now| trigger.rule(below, at, now));
-                if role == Role::Inside {
-                    self.touch(tree, folder, name);
+            (Role::Inside, What::File(name)) => {
+                if is_rules(name) {
+                    self.rule(id, folder, name, folder);
                 }
+                self.touch(id, folder, name);
             }
-            (Role::Inside, What::File(name)) => self.touch(tree, folder, name),
-            (Role::Inside, What::FolderCame(name) | What::FolderWent(name)) => {
-                let path = folder.join(name);
-                if matches!(what, What::FolderWent(_)) {
-                    self.went.insert((id, path.clone()));
-                } else {
-                    self.came.insert((id, path.clone()));
-                }
-                self.rake(tree, &path);
+            (Role::Ruling, What::File(name)) if is_rules(name) => self.rule(id, folder, name, &tree.root),
+            (Role::Inside, What::FolderCame(name)) => {
+                self.came.insert((id, folder.join(name)));
+                self.raked.insert((id, folder.join(name)));
             }
-            (Role::Inside, What::Gone) => {
-                if folder == &*tree.root {
-                    self.turn(id, tree);
-                }
+            (Role::Inside, What::FolderWent(name)) => {
+                self.went.insert((id, folder.join(name)));
+                self.raked.insert((id, folder.join(name)));
             }
+            (Role::Inside, What::Gone) if **folder == *tree.root => self.turn(id, tree),
+            (Role::Inside, What::Gone) => {}
             (Role::Above | Role::Ruling, What::File(name) | What::FolderCame(name) | What::FolderWent(name)) => {
                 if tree.is_on_the_way(folder, name) {
                     self.turn(id, tree);
                 }
             }
             (Role::Above | Role::Ruling, What::Gone) => self.turn(id, tree),
-            (Role::Linked, What::File(name)) => self.touch_links(tree, tree.links.to(folder, name)),
-            (Role::Linked, What::Gone) => self.touch_links(tree, tree.links.forget(folder)),
+            (Role::Linked, What::File(name)) => self.touch_links(id, tree.links.to(folder, name)),
+            (Role::Linked, What::Gone) => self.touch_links(id, tree.links.forget(folder)),
             (Role::Linked, What::FolderCame(_) | What::FolderWent(_)) => {}
-        }
-    }
-
-    fn touch_links(&mut self, tree: &Tree, links: Vec<PathBuf>) {
-        for link in links {
-            if let (Some(folder), Some(name)) = (link.parent(), link.file_name()) {
-                self.touch(tree, folder, name);
-            }
         }
     }
 
     /// The tree's own folder came, went or was replaced.
     fn turn(&mut self, id: u32, tree: &Tree) {
-        self.went.insert((id, tree.root.to_path_buf()));
-        self.came.insert((id, tree.root.to_path_buf()));
-        self.rake(tree, &tree.root);
+        let root = || (id, tree.root.to_path_buf());
+        self.went.insert(root());
+        self.came.insert(root());
+        self.raked.insert(root());
     }
 
-    fn touch(&mut self, tree: &Tree, folder: &Path, name: &OsStr) {
-        let path = folder.join(name);
-        self.tell(tree, |watch| watch.matches(&path, None), |trigger, at, now| trigger.touch(folder, name, at, now));
+    fn rule(&mut self, id: u32, folder: &Path, name: &OsStr, below: &Path) {
+        self.came.insert((id, below.to_owned()));
+        self.ruled.insert((id, folder.join(name)), below.to_owned());
     }
 
-    fn rake(&mut self, tree: &Tree, folder: &Path) {
-        // A link, or a file that took the place of a folder, is raked too: what is remembered below it is gone.
-        self.tell(
-            tree,
-            |watch| watch.may_contain(folder, None),
-            |trigger, at, now| trigger.rake(folder, Some(at), now),
-        );
+    fn touch(&mut self, id: u32, folder: &Arc<Path>, name: &OsStr) {
+        let names = self.touched.entry((id, Arc::clone(folder))).or_default();
+        if !names.contains(name) {
+            names.insert(name.to_owned());
+        }
     }
 
-    fn tell(
+    fn touch_links(&mut self, id: u32, links: Vec<PathBuf>) {
+        for link in links {
+            if let (Some(folder), Some(name)) = (link.parent(), link.file_name()) {
+                self.touch(id, &folder.into(), name);
+            }
+        }
+    }
+
+    /// Tells the triggers what was gathered.
+    pub(super) fn bring(
         &mut self,
-        tree: &Tree,
-        concerns: impl Fn(&bog_domain::files::FileWatch) -> bool,
-        tell: impl Fn(&mut Watched, Timestamp, Moment),
+        triggers: &mut HashMap<Key, Watched>,
+        agenda: &mut Agenda,
+        (at, now): (Timestamp, Moment),
     ) {
-        for (key, watch) in &tree.triggers {
+        let mut to = Bringing { trees: self.trees, triggers, agenda };
+        // Rules first: what is told besides them is then known not to be old.
+        for ((id, rules), below) in std::mem::take(&mut self.ruled) {
+            to.tell(id, |_| true, |trigger| trigger.rule(&rules, &below, at, now));
+        }
+        for (id, folder) in std::mem::take(&mut self.raked) {
+            to.tell(id, |watch| watch.may_contain(&folder, None), |trigger| trigger.turn(&folder, at, now));
+        }
+        for ((id, folder), names) in std::mem::take(&mut self.touched) {
+            for name in names {
+                let path = folder.join(&name);
+                to.tell(id, |watch| watch.matches(&path, None), |trigger| trigger.touch(&folder, &name, at, now));
+            }
+        }
+    }
+}
+
+struct Bringing<'a> {
+    trees: &'a HashMap<u32, Tree>,
+    triggers: &'a mut HashMap<Key, Watched>,
+    agenda: &'a mut Agenda,
+}
+
+impl Bringing<'_> {
+    /// Tells those of a tree's triggers whom it concerns.
+    fn tell(&mut self, id: u32, concerns: impl Fn(&FileWatch) -> bool, tell: impl Fn(&mut Watched)) {
+        for (key, watch) in self.trees.get(&id).into_iter().flat_map(|tree| &tree.triggers) {
             if concerns(watch)
                 && let Some(trigger) = self.triggers.get_mut(key)
             {
-                tell(trigger, self.at, self.now);
+                tell(trigger);
                 self.agenda.plan(key, trigger);
             }
         }

@@ -9,12 +9,16 @@ use crate::triggers::writers::Writers;
 use bog_domain::files::{Attributed, Change, Dirt, attribute, context};
 use bog_domain::fire::{Cause, Reason, TriggerKind};
 use bog_domain::spec::OwnWrites;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Files of a first look that are remembered in one commit: others wait for it.
 const BATCH: usize = 4_000;
+
+/// The longest step in which file systems keep time: what was written right after an instant may bear a time that long
+/// before it.
+const TICK: SignedDuration = SignedDuration::from_millis(10);
 
 /// What is to be looked at, and for whom.
 #[derive(Debug)]
@@ -50,7 +54,6 @@ pub(super) struct Looked {
     pub(super) ends: u64,
     /// What was to be looked at.
     pub(super) dirt: Dirt,
-    pub(super) ruled: Ruled,
     pub(super) outcome: Result<Outcome, StoreError>,
 }
 
@@ -72,8 +75,8 @@ impl Look {
     /// Looks. It takes its time: meanwhile nothing waits for it.
     pub(super) async fn run(self) -> Looked {
         let outcome = if self.memory.version == 0 { self.first().await } else { self.again().await };
-        let Self { key, serial, ends, dirt, ruled, .. } = self;
-        Looked { key, serial, ends, dirt, ruled, outcome }
+        let Self { key, serial, ends, dirt, .. } = self;
+        Looked { key, serial, ends, dirt, outcome }
     }
 
     /// Remembers what is there, and fires nothing. What changed since the trigger became active is left to be found.
@@ -203,9 +206,9 @@ fn first_sight(finder: &Finder, all: &Dirt, active: Timestamp) -> (Vec<Remember>
         for (name, seen) in names {
             let Some(seen) = seen else { continue };
             let mut print = Some(seen.print);
-            if seen.at > active {
+            if seen.at > active - TICK {
                 since.touch(&folder, &name, Some(seen.at), &roots);
-                print = (!is_younger(&folder, &name, active)).then_some(0);
+                print = (!is_younger(&folder, &name, active - TICK)).then_some(0);
             }
             if print.is_some() {
                 files.push(Remember { folder: folder.clone(), name, print });

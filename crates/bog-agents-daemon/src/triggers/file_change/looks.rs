@@ -63,7 +63,7 @@ impl Worker {
     /// A trigger has looked.
     pub(super) fn looked(&mut self, looked: Looked) {
         let now = self.now();
-        let Looked { key, serial, ends, dirt, ruled, outcome } = looked;
+        let Looked { key, serial, ends, dirt, outcome } = looked;
         let Some(trigger) = self.triggers.get_mut(&key).filter(|trigger| trigger.serial == serial) else { return };
         trigger.looking = false;
         match outcome {
@@ -74,7 +74,6 @@ impl Worker {
             }
             Ok(Outcome::Held) => {
                 trigger.take_back(dirt, now);
-                trigger.ruled.extend(ruled);
                 // A run that ended meanwhile tells nobody again.
                 trigger.held = ends == self.ends;
             }
@@ -92,7 +91,6 @@ impl Worker {
             }
             Err(error) => {
                 trigger.take_back(dirt, now);
-                trigger.ruled.extend(ruled);
                 trigger.not_before = now + RETRY;
                 self.agenda.plan(&key, trigger);
                 let job = &trigger.job_id;

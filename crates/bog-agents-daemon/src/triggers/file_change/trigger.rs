@@ -75,7 +75,7 @@ impl Watched {
             unarmed: BTreeSet::new(),
             dirt: Dirt::default(),
             told: None,
-            ruled: Vec::new(),
+            ruled: Ruled::default(),
             looking: false,
             held: false,
             present: Presence::default(),
@@ -89,6 +89,7 @@ impl Watched {
 
     /// Hears that a file may have changed.
     pub(super) fn touch(&mut self, folder: &Path, name: &OsStr, at: Timestamp, now: Moment) {
+        self.ruled.except(folder, name);
         self.dirt.touch(folder, name, Some(at), &self.watch.roots());
         self.hear(now);
     }
@@ -99,25 +100,31 @@ impl Watched {
         self.hear(now);
     }
 
+    /// Hears that a folder came, went or was replaced.
+    pub(super) fn turn(&mut self, folder: &Path, at: Timestamp, now: Moment) {
+        self.ruled = Ruled::default();
+        self.rake(folder, Some(at), now);
+    }
+
     /// Takes it that anything may have changed.
     pub(super) fn rake_all(&mut self, at: Option<Timestamp>, now: Moment) {
         let watch = Arc::clone(&self.watch);
         watch.roots().into_iter().for_each(|root| self.rake(root, at, now));
     }
 
-    /// Hears that the ignore files of a folder changed.
-    pub(super) fn rule(&mut self, folder: &Path, at: Timestamp, now: Moment) {
+    /// Hears that an ignore file changed, which rules below a folder.
+    pub(super) fn rule(&mut self, rules: &Path, below: &Path, at: Timestamp, now: Moment) {
         // What was told before and is not looked at yet must not count as old.
-        let since = if self.dirt.is_empty() { Some(at) } else { self.dirt.earliest() };
-        if let Some(since) = since {
-            self.ruled.push((folder.to_owned(), since));
+        if self.dirt.is_empty() {
+            self.ruled.add(rules);
         }
-        self.rake(folder, Some(at), now);
+        self.rake(below, Some(at), now);
     }
 
     /// Takes back what could not be told yet; it is looked at again after the usual quiet time.
     pub(super) fn take_back(&mut self, dirt: Dirt, now: Moment) {
         if !dirt.is_empty() {
+            self.ruled = Ruled::default();
             let roots = Arc::clone(&self.watch);
             self.dirt.add(dirt, &roots.roots());
             self.hear(now);

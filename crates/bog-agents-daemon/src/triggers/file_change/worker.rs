@@ -129,17 +129,9 @@ impl Worker {
     fn hear(&mut self) {
         let Some(watcher) = self.watcher.clone() else { return };
         let (now, at) = (self.now(), clock::now());
-        let mut hearing = Hearing {
-            trees: &self.trees,
-            triggers: &mut self.triggers,
-            agenda: &mut self.agenda,
-            now,
-            at,
-            went: Default::default(),
-            came: Default::default(),
-            lost: false,
-        };
+        let mut hearing = Hearing::new(&self.trees);
         self.more = watcher.tell(|news| hearing.hear(news));
+        hearing.bring(&mut self.triggers, &mut self.agenda, (at, now));
         let Hearing { went, came, lost, .. } = hearing;
         for (tree, folder) in went {
             watcher.forget(tree, Some(&folder));

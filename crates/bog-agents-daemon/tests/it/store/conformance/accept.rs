@@ -232,7 +232,7 @@ async fn what_a_filter_keeps_out_is_a_row_with_its_reason_and_comes_once() {
     let again = Arrival { filtered: None, ..kept_out.clone() };
     assert_eq!(ledger.store.accept(again, at(1)).await.unwrap(), Accepted::Duplicate(receipt));
     // A daemon that drains takes nothing, so that its sender comes again.
-    let draining = Arrival { draining: true, dedupe_key: None, ..kept_out };
+    let draining = Arrival { draining: true, filtered: kept_out.filtered, ..push(uid, "f") };
     assert_eq!(verdict(&ledger.accept(draining).await), (Disposition::Refused, Some("draining"), false));
     assert!(ledger.ready().await.is_empty());
     ledger.close();
