@@ -137,7 +137,7 @@ impl Watcher {
 
     /// Tells all there is to be told, at most some thousands at a time: whether there may be more.
     pub(super) fn tell(&self, mut hear: impl FnMut(News<'_>)) -> bool {
-        const MOST: usize = 20_000;
+        const MOST: usize = 5_000;
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut reader = Reader::new(self.notices.get_ref(), &mut buffer);
         let mut folders = self.folders();

@@ -86,7 +86,7 @@ impl Watcher {
 
     /// Tells all there is to be told, at most some thousands at a time: whether there may be more.
     pub(super) fn tell(&self, mut hear: impl FnMut(News<'_>)) -> bool {
-        const MOST: usize = 20_000;
+        const MOST: usize = 5_000;
         let told = locked(&self.told);
         for _ in 0..MOST {
             let Ok(event) = told.try_recv() else { return false };

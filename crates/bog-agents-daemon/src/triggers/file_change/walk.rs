@@ -17,6 +17,9 @@ pub(super) trait Visitor {
 
 /// Goes through a folder at or below a watched one, and all below it. What cannot be read is passed over.
 pub(super) fn walk(root: &Path, from: &Path, shut: &Path, visitor: &mut impl Visitor) {
+    if from.canonicalize().is_ok_and(|from| from.starts_with(shut)) {
+        return;
+    }
     let rules = Rules::in_folder(root, from);
     let mut open = vec![(from.to_owned(), rules)];
     while let Some((folder, rules)) = open.pop() {
@@ -40,9 +43,9 @@ pub(super) fn walk(root: &Path, from: &Path, shut: &Path, visitor: &mut impl Vis
     }
 }
 
-/// Whether nobody looks into a folder.
-pub(super) fn is_shut(name: &OsStr, path: &Path, shut: &Path) -> bool {
-    name == ".git" || path == shut
+/// Whether nobody looks into a folder. The data folder may be reached by a path with links.
+fn is_shut(name: &OsStr, path: &Path, shut: &Path) -> bool {
+    name == ".git" || shut.file_name() == Some(name) && path.canonicalize().is_ok_and(|path| path == shut)
 }
 
 /// The folders above a watched one, the outermost first.

@@ -75,13 +75,19 @@ fn rules_above_the_watched_folder_hold_in_it() {
 #[test]
 fn the_data_folder_is_not_watched() {
     let place = Place::new();
+    let link = place.home.path().join("w/link");
+    std::os::unix::fs::symlink(place.home.path(), &link).unwrap();
     let text = "working_dir: HOME\nagent: {command: ['true']}\nsandbox: {write: [.]}\n\
                 triggers: [{type: file_change, patterns: ['**', '!*.log'], debounce_seconds: 0.3, own_writes: fire}]\n";
-    let text = text.replace("HOME", place.home.path().to_str().unwrap());
-    place.home.job("j", &text);
+    for (job, folder) in [("j", place.home.path()), ("linked", &link), ("inside", place.home.path())] {
+        let text = text.replace("HOME", folder.to_str().unwrap());
+        place.home.job(job, &if job == "inside" { text.replace("'**'", "'data/**'") } else { text });
+    }
     let daemon = place.home.start();
     super::armed(&place, &daemon);
     place.write("a", "1");
     super::changes_are(&daemon, "j", &["+w/a"]);
+    super::changes_are(&daemon, "linked", &["+w/a"]);
+    super::changes_are(&daemon, "inside", &[]);
     place.sound(&daemon);
 }
