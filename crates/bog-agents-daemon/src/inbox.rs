@@ -2,7 +2,7 @@
 //! who wait, and answers. It starts nothing itself.
 
 use crate::clock;
-use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Pushes, Store, StoreError};
+use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Observation, Pushes, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::wakes::Wakes;
 use bog_domain::breaker::Bounds;
@@ -99,6 +99,17 @@ impl Inbox {
         for one in &accepted {
             self.noticed(one);
         }
+        Ok(true)
+    }
+
+    /// Moves on what a trigger remembers of its files, and takes the fires that tell of it. `false` when that was decided
+    /// from a memory that had moved on, or gone, before.
+    ///
+    /// # Errors
+    /// When it cannot be written down; then the changes are still to be told.
+    pub async fn observe(&self, observation: Observation) -> Result<bool, StoreError> {
+        let Some(accepted) = self.store.observe(observation, clock::now()).await? else { return Ok(false) };
+        accepted.iter().for_each(|one| self.noticed(one));
         Ok(true)
     }
 

@@ -11,6 +11,8 @@ pub struct Wakes {
     pub slots: Notify,
     /// The watch over git repositories: triggers may have changed.
     pub git: Notify,
+    /// The watcher of files: jobs may have changed, or a run may have ended.
+    pub files: Notify,
     /// The dispatcher: a run may be ready or asked to end.
     pub dispatcher: Notify,
     /// The outbox: a delivery may be due.

@@ -10,6 +10,7 @@ pub mod containment;
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod files;
 pub mod filter;
 pub mod fire;
 pub mod git;

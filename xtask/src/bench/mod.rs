@@ -6,6 +6,7 @@ mod accept;
 mod containment;
 mod cron;
 mod daemon;
+mod files;
 mod hooks;
 mod http;
 mod idle_cpu;
@@ -62,7 +63,7 @@ impl Row {
 type Measure = fn(Effort, &limits::Limits) -> Result<Vec<Row>>;
 
 /// Every benchmark by name, in the order of the table.
-const BENCHES: [(&str, Measure); 9] = [
+const BENCHES: [(&str, Measure); 10] = [
     ("idle-memory", idle_memory::measure),
     ("idle-cpu", idle_cpu::measure),
     ("start", start::measure),
@@ -71,6 +72,7 @@ const BENCHES: [(&str, Measure); 9] = [
     ("webhook", hooks::measure),
     ("containment", containment::measure),
     ("cron", cron::measure),
+    ("files", files::measure),
     ("runs", runs::measure),
 ];
 

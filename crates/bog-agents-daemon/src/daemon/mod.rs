@@ -297,6 +297,15 @@ impl Workers {
             metrics: parts.metrics.clone(),
             problems: parts.problems.clone(),
         };
+        let files = triggers::Files {
+            store: parts.store.clone(),
+            inbox: parts.inbox.clone(),
+            wakes: Arc::clone(&parts.wakes),
+            jobs: parts.jobs.clone(),
+            metrics: parts.metrics.clone(),
+            problems: parts.problems.clone(),
+            data_dir: folder.path.clone(),
+        };
         group.start("api", api::serve(listener, app, intake.clone()));
         group.start("dispatcher", dispatcher::run(parts.dispatcher.clone(), intake.clone()));
         group.start("orphans", dispatcher::orphans(parts.dispatcher.clone(), intake.clone()));
@@ -308,9 +317,9 @@ impl Workers {
             jobs: parts.jobs.clone(),
             problems: parts.problems.clone(),
             data_dir: folder.path.clone(),
-            cause_at: None,
         };
         group.start("git pushes", triggers::git_pushes(pushes, intake.clone()));
+        group.start("files", triggers::file_change(files, intake.clone()));
         group.start("jobs", jobs::watch(parts.jobs.clone(), parts.problems.clone(), intake.clone()));
         group.start("secrets", secrets::keep_up(parts.secrets.clone(), intake.clone()));
         group.start("outbox", outbox::run(parts.outbox.clone(), outbox.clone()));

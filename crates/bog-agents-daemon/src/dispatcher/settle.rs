@@ -70,6 +70,7 @@ impl Dispatcher {
         if matches!(end.then, Ended::GateClosed { .. }) {
             self.forget_folder(claim.run).await;
         }
+        self.wakes.files.notify_one();
         if finished {
             self.metrics.run_finished(outcome);
             self.wakes.outbox.notify_one();
@@ -82,6 +83,7 @@ impl Dispatcher {
             tracing::error!(run.id = %claim.run, %error, "an attempt that never began cannot be given back yet");
             tokio::time::sleep(RETRY).await;
         }
+        self.wakes.files.notify_one();
     }
 
     fn end_of(&self, claim: Claim, ready: &Ready, job: Option<&Job>, record: OutcomeRecord) -> AttemptEnd {

@@ -167,6 +167,7 @@ impl Jobs {
         self.inner.changes.fetch_add(1, Ordering::SeqCst);
         self.inner.wakes.slots.notify_one();
         self.inner.wakes.git.notify_one();
+        self.inner.wakes.files.notify_one();
     }
 
     /// The IANA zone of cron expressions that name none.

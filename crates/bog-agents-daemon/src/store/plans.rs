@@ -2,8 +2,8 @@
 //! depend on the data, as the planner is never given statistics.
 
 use super::{
-    Advance, Arrival, AttemptEnd, Claim, DeliveryFilter, Ended, FileState, FireFilter, NewDelivery, NewTrigger, News,
-    Pushes, RunFilter, SaveJob, Store, Wanted,
+    Advance, Arrival, AttemptEnd, Claim, DeliveryFilter, Ended, FileState, FireFilter, Found, NewDelivery, NewTrigger,
+    News, Observation, Pushes, Remember, RunFilter, SaveJob, Store, Wanted,
 };
 use bog_domain::breaker::Bounds;
 use bog_domain::delivery::{AfterDelivery, Pace, Purpose};
@@ -33,12 +33,13 @@ pub(super) fn watch(connection: &Connection) {
 }
 
 /// Indexes that hold only what is open, live or due, so that reading one from end to end is no waste.
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 11] = [
     "loads_ready",
     "runs_parallel",
     "runs_active",
     "jobs_live",
     "triggers_next",
+    "triggers_files",
     "triggers_git_push",
     "triggers_secret",
     "deliveries_due",
@@ -142,6 +143,7 @@ async fn exercise(store: &Store) {
         store.job(job.id).await.unwrap();
     }
     pushes(store).await;
+    files(store).await;
     attempts(store).await;
     deliveries(store).await;
     lists(store).await;
@@ -176,6 +178,22 @@ async fn pushes(store: &Store) {
     }
     assert!(store.git_memory(job, trigger).await.unwrap().begun);
     store.delete_job("pushes".parse().unwrap(), at(1)).await.unwrap();
+}
+
+async fn files(store: &Store) {
+    let mut job = job("files", Overlap::Queue);
+    job.triggers[0].kind = TriggerKind::FileChange;
+    let uid = store.save_job(job, None, at(0)).await.unwrap().revision().0;
+    assert_eq!(store.file_triggers().await.unwrap().len(), 1);
+    let memory = store.file_memory(uid, TriggerId::new("tick"), "x".to_owned()).await.unwrap().unwrap();
+    let file = |print| Remember { folder: "/w".into(), name: "x".into(), print };
+    assert!(store.remember_first(memory.id, vec![file(Some(1))], true).await.unwrap());
+    let memory = store.file_memory(uid, TriggerId::new("tick"), "x".to_owned()).await.unwrap().unwrap();
+    let names = [("x".into(), None)].into();
+    let found = Found { trees: vec!["/v".into()], files: [("/w".into(), names)].into() };
+    assert_eq!(store.differences(memory.id, found).await.unwrap().len(), 1);
+    let files = vec![file(None), file(Some(2))];
+    store.observe(Observation { memory, files, fires: Vec::new() }, at(1)).await.unwrap().unwrap();
 }
 
 async fn attempts(store: &Store) {
@@ -257,6 +275,7 @@ async fn lists(store: &Store) {
     store.next_slot().await.unwrap();
     store.working_dirs().await.unwrap();
     store.incidents(at(9)).await.unwrap();
+    store.under_way_since(at(0)).await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {
         for job in [None, job()] {
             store.runs(RunFilter { job, state, ..RunFilter::default() }, None, 10).await.unwrap();
@@ -288,8 +307,8 @@ fn is_waste(step: &str, sql: &str) -> bool {
     let newest_first = sql.contains("ORDER BY r.seq DESC LIMIT")
         || sql.contains("ORDER BY seq DESC LIMIT")
         || sql.contains("ORDER BY d.seq DESC LIMIT");
-    const TABLES: &str =
-        "runs r p fires jobs j triggers t loads l deliveries d attempts revisions v answers told incidents";
+    const TABLES: &str = "runs r p fires f jobs j triggers t loads l deliveries d attempts a revisions v answers told incidents \
+         file_memories remembered_files";
     let scans_table = TABLES
         .split(' ')
         .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));

@@ -33,6 +33,9 @@ pub struct Metrics {
     operations: Counter,
     late: Histogram,
     start: Histogram,
+    watched_folders: Gauge,
+    file_news_lost: Counter,
+    file_watch_refused: Counter,
     gauges: Gauges,
     /// Gauges are set and written out by one caller at a time, so that no answer mixes two looks at the store.
     encoding: Arc<Mutex<()>>,
@@ -82,6 +85,9 @@ impl Metrics {
             operations: Counter::default(),
             late: Histogram::new(LATE_BUCKETS),
             start: fast(),
+            watched_folders: Gauge::default(),
+            file_news_lost: Counter::default(),
+            file_watch_refused: Counter::default(),
             gauges: Gauges::default(),
             encoding: Arc::default(),
         };
@@ -111,6 +117,11 @@ impl Metrics {
         all.register_with_unit("scheduler_late", help, seconds(), self.late.clone());
         let help = "From the claim of a run to its runner started";
         all.register_with_unit("start_latency", help, seconds(), self.start.clone());
+        all.register("watched_folders", "Folders watched for changes in files", self.watched_folders.clone());
+        let help = "Times more files changed at once than the system could tell of";
+        all.register("file_news_lost", help, self.file_news_lost.clone());
+        let help = "Times the system refused to watch folders";
+        all.register("file_watch_refused", help, self.file_watch_refused.clone());
         all.register("jobs", "Active jobs", gauges.jobs.clone());
         all.register("invalid_edits", "Jobs whose file has an edit that is not valid", gauges.invalid_edits.clone());
         all.register("runs_queued", "Runs that wait", gauges.queued.clone());
@@ -143,6 +154,21 @@ impl Metrics {
     /// Notes how late a slot was recorded.
     pub fn scheduler_late(&self, late: Duration) {
         self.late.observe(late.as_secs_f64());
+    }
+
+    /// Notes how many folders are watched for changes in files.
+    pub fn watched_folders(&self, count: usize) {
+        self.watched_folders.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts that the system could not tell of all changes in files.
+    pub fn file_news_lost(&self) {
+        self.file_news_lost.inc();
+    }
+
+    /// Counts that the system refused to watch folders.
+    pub fn file_watch_refused(&self) {
+        self.file_watch_refused.inc();
     }
 
     /// Counts an attempt to deliver by what it came to.

@@ -11,6 +11,7 @@ mod contained;
 mod crash_windows;
 mod database;
 mod disk_full;
+mod files;
 mod gate;
 mod git;
 mod grants;

@@ -96,7 +96,16 @@ impl Scope {
 pub(crate) fn event_fields(kind: TriggerKind) -> &'static [&'static str] {
     match kind {
         TriggerKind::Cron | TriggerKind::Interval => &["due_at", "scheduled_count"],
-        TriggerKind::FileChange => &["created", "modified", "paths", "removed"],
+        TriggerKind::FileChange => &[
+            "created",
+            "created_count",
+            "modified",
+            "modified_count",
+            "path_count",
+            "paths",
+            "removed",
+            "removed_count",
+        ],
         TriggerKind::Webhook => &["delivery_id", "headers", "path"],
         TriggerKind::GitPush => &[
             "branch",

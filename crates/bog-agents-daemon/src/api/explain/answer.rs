@@ -209,6 +209,11 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
     match seen.fire.disposition {
         Disposition::Run => format!("ran as {}", run(seen, now, clock)),
         Disposition::Coalesced => format!("was merged into a run that was waiting already, {}", run(seen, now, clock)),
+        Disposition::Filtered if reason == Some(Reason::OwnWrites.as_str()) => {
+            format!(
+                "{was} kept out: the job's own run was under way and made these changes, or may have; `own_writes: fire` lets them fire"
+            )
+        }
         Disposition::Filtered => format!("{was} kept out: {}", filtered(reason.unwrap_or("a filter"))),
         Disposition::Blocked => format!("{was} held by a loop breaker{}", because(reason)),
         Disposition::Skipped if reason == Some(Reason::Disabled.as_str()) => {

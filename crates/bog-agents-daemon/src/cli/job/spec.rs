@@ -143,7 +143,9 @@ impl SpecArgs {
                 id: None,
                 patterns: self.watch.clone(),
                 debounce_seconds: None,
+                max_wait_seconds: None,
                 watch: None,
+                poll_seconds: None,
                 own_writes: None,
                 overlap: None,
             }));

@@ -1,25 +1,26 @@
 //! Whose doing a push is: that of a run whose agent may write where it happened, or that told the hook its id.
 
 use super::GitPushes;
+use crate::clock;
 use crate::git::Spooled;
+use crate::triggers::writers::Writers;
 use bog_domain::fire::Cause;
 use bog_domain::git::Move;
 use bog_domain::ids::RunId;
-use futures::future::BoxFuture;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::time::Duration;
 
-/// Says whose doing a change at a path is: of an active run that may write there, else nobody's.
-pub type CauseAt = Arc<dyn Fn(PathBuf) -> BoxFuture<'static, Cause> + Send + Sync>;
+/// How long after a run's end a push may still be its doing: what was pushed last is heard of a moment later.
+const SLACK: Duration = Duration::from_secs(2);
 
 impl GitPushes {
     /// The cause of what changed at a path, as far as that follows from the path.
     pub(super) async fn cause_at(&self, at: &Path) -> Cause {
-        match &self.cause_at {
-            Some(cause_at) => cause_at(at.to_owned()).await,
-            None => Cause::default(),
-        }
+        let (who, now) = ((&self.store, &self.jobs), clock::now());
+        // Where the ledger cannot be read, nothing can be recorded either.
+        let writers = Writers::since(who, &self.data_dir, now, SLACK).await;
+        writers.ok().and_then(|writers| writers.cause_of(at, now)).unwrap_or_default()
     }
 
     /// The cause of a move, the deepest of the one that follows from its place and those that a hook told. A hook's word is no

@@ -31,8 +31,6 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use watches::Watches;
 
-pub use causes::CauseAt;
-
 /// How long it waits before it tries again when the store fails, or a task ended that should not have.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -51,8 +49,6 @@ pub struct GitPushes {
     pub problems: Problems,
     /// The data folder, where hooks leave what they tell.
     pub data_dir: PathBuf,
-    /// Whose doing a change at a path is; nobody's where it is not known.
-    pub cause_at: Option<CauseAt>,
 }
 
 /// A trigger that is to fire.

@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// When the slots of a trigger are; the other kinds have none.
@@ -109,16 +110,8 @@ impl Trigger {
     }
 
     pub(super) fn warning(&self) -> Option<String> {
-        match self.kind {
-            TriggerKind::Cron | TriggerKind::Interval | TriggerKind::GitPush | TriggerKind::Manual => None,
-            TriggerKind::Webhook | TriggerKind::Github => {
-                self.hook.as_ref().and_then(Hook::warning).map(|warning| format!("trigger `{}`: {warning}", self.id))
-            }
-            TriggerKind::FileChange => Some(format!(
-                "trigger `{}`: this version does not arm `{}` triggers: it will not fire",
-                self.id, self.kind
-            )),
-        }
+        let warning = self.hook.as_ref()?.warning()?;
+        Some(format!("trigger `{}`: {warning}", self.id))
     }
 }
 
@@ -127,10 +120,12 @@ pub(super) fn parse_all(spec: &JobSpec, defaults: &Defaults) -> Result<Vec<Trigg
         Some(name) => zone("timezone", name)?,
         None => zone("config.toml: timezone", &defaults.timezone)?,
     };
+    let base = super::working_dir(spec)?.map(PathBuf::from);
     let mut seen = HashSet::new();
     let mut triggers = Vec::with_capacity(spec.triggers.len());
     for (index, written) in spec.triggers.iter().enumerate() {
-        let trigger = parse(index, written, spec.overlap, &job_zone)?;
+        let of_job = OfJob { overlap: spec.overlap, zone: &job_zone, working_dir: base.as_deref() };
+        let trigger = parse(index, written, &of_job)?;
         if !seen.insert(trigger.id.clone()) {
             let message = format!("a second trigger `{}`: give each its own `id`, or remove one", trigger.id);
             return Err(SpecError::new(format!("triggers[{index}]"), message));
@@ -140,13 +135,20 @@ pub(super) fn parse_all(spec: &JobSpec, defaults: &Defaults) -> Result<Vec<Trigg
     Ok(triggers)
 }
 
-fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &TimeZone) -> Result<Trigger, SpecError> {
+/// What a trigger takes from its job.
+struct OfJob<'a> {
+    overlap: Option<Overlap>,
+    zone: &'a TimeZone,
+    working_dir: Option<&'a Path>,
+}
+
+fn parse(index: usize, spec: &TriggerSpec, job: &OfJob<'_>) -> Result<Trigger, SpecError> {
     let field = |name: &str| format!("triggers[{index}].{name}");
     let kind = spec.kind();
     let (timing, jitter, catch_up, identity) = match spec {
         TriggerSpec::Cron(cron) => {
             let own_zone = cron.timezone.as_deref().map(|name| zone(&field("timezone"), name)).transpose()?;
-            let zone = own_zone.unwrap_or_else(|| job_zone.clone());
+            let zone = own_zone.unwrap_or_else(|| job.zone.clone());
             let expr: CronExpr = cron.cron.parse().map_err(|error| SpecError::new(field("cron"), error))?;
             let identity = format!("{expr}|{}", zone.iana_name().unwrap_or("UTC"));
             (Timing::Cron { expr, zone }, cron.jitter, cron.catch_up, identity)
@@ -156,7 +158,7 @@ fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &Time
             (Timing::Interval { every }, interval.jitter, interval.catch_up, interval.seconds.to_string())
         }
         TriggerSpec::FileChange(_) | TriggerSpec::Webhook(_) | TriggerSpec::GitPush(_) | TriggerSpec::Github(_) => {
-            (Timing::Event, None, None, check_event(spec, &field)?)
+            (Timing::Event, None, None, check_event(spec, job.working_dir, &field)?)
         }
     };
     let definition = digest(&format!("{kind}|{identity}"));
@@ -164,16 +166,20 @@ fn parse(index: usize, spec: &TriggerSpec, job: Option<Overlap>, job_zone: &Time
         Some(given) => given_id(&field("id"), given)?,
         None => TriggerId::new(format!("{kind}-{}", &definition[..8])),
     };
-    let overlap = spec.overlap().or(job).unwrap_or(Overlap::default_for(kind));
+    let overlap = spec.overlap().or(job.overlap).unwrap_or(Overlap::default_for(kind));
     let jitter = jitter.map_or(Duration::ZERO, Span::duration);
     let (catch_up, hook) = (catch_up_of(catch_up), Hook::parse(spec, &field)?);
     Ok(Trigger { id, kind, overlap, timing, jitter, catch_up, definition, hook, spec: spec.clone() })
 }
 
 /// Checks a trigger that has no slots and returns its identifying fields as text.
-fn check_event(spec: &TriggerSpec, field: &impl Fn(&str) -> String) -> Result<String, SpecError> {
+fn check_event(
+    spec: &TriggerSpec,
+    working_dir: Option<&Path>,
+    field: &impl Fn(&str) -> String,
+) -> Result<String, SpecError> {
     match spec {
-        TriggerSpec::FileChange(files) => file_change::check(files, field),
+        TriggerSpec::FileChange(files) => file_change::check(files, working_dir, field),
         TriggerSpec::Webhook(hook) => Ok(webhook::identity(hook)),
         TriggerSpec::GitPush(push) => git_push::check(push, field),
         TriggerSpec::Github(github) => Ok(github::identity(github)),

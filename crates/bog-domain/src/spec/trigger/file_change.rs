@@ -14,12 +14,18 @@ pub struct FileChangeSpec {
     pub id: Option<String>,
     /// Globs with `**`, relative to `working_dir` or absolute; one beginning with `!` excludes.
     pub patterns: Vec<String>,
-    /// Quiet time after the last change, in seconds.
+    /// Quiet time after the last change, in seconds; 5 where left out.
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_whole_seconds_whole")]
     pub debounce_seconds: Option<f64>,
-    /// How changes are noticed.
+    /// The longest time from the first change on, in seconds, however little quiet there is; 60 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_whole_seconds_whole")]
+    pub max_wait_seconds: Option<f64>,
+    /// How changes are noticed; `native` where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchMode>,
+    /// How often it looks under `watch: poll`, in seconds; 10 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "some_whole_seconds_whole")]
+    pub poll_seconds: Option<f64>,
     /// Whether changes made by the job's own run fire it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_writes: Option<OwnWrites>,

@@ -4,6 +4,7 @@ mod accept;
 mod cancel;
 mod claim;
 mod deliver;
+mod files;
 mod finish;
 mod gate;
 mod grants;

@@ -1,0 +1,56 @@
+//! Whose doing a change is: that of a run which was under way when it happened, or somebody else's.
+
+use super::Change;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// The time for which an attempt of a run was under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// When it was claimed.
+    pub from: Timestamp,
+    /// When it ended; `None` while it is under way.
+    pub until: Option<Timestamp>,
+}
+
+impl Window {
+    /// Whether something that happened then happened during it. What is told late counts: up to `slack` after its end.
+    #[must_use]
+    pub fn covers(&self, at: Timestamp, slack: Duration) -> bool {
+        self.from <= at && self.settled_at(slack).is_none_or(|end| at <= end)
+    }
+
+    /// When nothing can be told any more that happened during it.
+    fn settled_at(&self, slack: Duration) -> Option<Timestamp> {
+        self.until.map(|until| until.checked_add(slack).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// Changes by whose doing they are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Attributed {
+    /// Somebody else's: they fire.
+    pub foreign: Vec<Change>,
+    /// Those of the job's runs that are over.
+    pub own: Vec<Change>,
+    /// Those of a run that is not over: they wait for its end.
+    pub held: Vec<Change>,
+}
+
+/// Tells changes of the job's own runs, each with its window, from all others.
+#[must_use]
+pub fn attribute(changes: Vec<Change>, own: &[Window], slack: Duration, now: Timestamp) -> Attributed {
+    let mut attributed = Attributed::default();
+    for change in changes {
+        let mut covering = own.iter().filter(|window| window.covers(change.at, slack)).peekable();
+        let list = if covering.peek().is_none() {
+            &mut attributed.foreign
+        } else if covering.any(|window| window.settled_at(slack).is_none_or(|end| now < end)) {
+            &mut attributed.held
+        } else {
+            &mut attributed.own
+        };
+        list.push(change);
+    }
+    attributed
+}
