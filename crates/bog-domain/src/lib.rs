@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a disk or a network, and nothing is async: every decision is a function of its
 //! arguments. The daemon's workers are thin loops around these functions.
 
+pub mod agent_end;
 pub mod cause;
 pub mod containment;
 pub mod delivery;
@@ -13,6 +14,7 @@ pub mod ids;
 pub mod job;
 pub mod mask;
 pub mod overlap;
+pub mod permission;
 pub mod retry;
 pub mod run;
 pub mod schedule;

@@ -4,12 +4,14 @@ mod agent;
 mod grant;
 mod limits;
 mod output;
+mod talk;
 mod trigger;
 
 pub use agent::Agent;
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
 pub use output::Output;
+pub use talk::{Budget, DEFAULT_IDLE, Mcp, McpTransport, Step, Talk, Thread};
 pub use trigger::{Timing, Trigger};
 
 use crate::error::SpecError;
@@ -58,8 +60,8 @@ pub struct Job {
     pub prompt: Option<Template>,
     /// Who does the work.
     pub agent: Agent,
-    /// The built-in agent's model.
-    pub model: Option<String>,
+    /// What the agent is told besides, where it speaks a protocol.
+    pub talk: Talk,
     /// Where the agent works, as written: `~` not yet expanded.
     pub working_dir: Option<String>,
     /// What fires it, besides a person.
@@ -123,7 +125,7 @@ impl Job {
         let mut job = Self {
             name: spec.name.clone().unwrap_or_else(|| id.to_string()),
             prompt,
-            model: spec.model.clone(),
+            talk: Talk::parse(spec, &agent, kinds())?,
             working_dir: working_dir(spec)?,
             outputs,
             max_parallel: max_parallel(spec, manual_overlap, &triggers)?,
@@ -134,7 +136,7 @@ impl Job {
             clamped,
             grant: Grant::parse(spec, &agent, defaults)?,
             event_trust: spec.trust.unwrap_or_default().event.unwrap_or_default(),
-            model_secrets: defaults.sandbox.model_secrets.of(spec.model.as_deref()).to_vec(),
+            model_secrets: defaults.sandbox.model_secrets.of_all(&spec.model.clone().unwrap_or_default().0),
             grant_warnings: Vec::new(),
             env: env_names("env", &spec.env)?,
             secrets: env_names("secrets", &spec.secrets)?,
@@ -152,12 +154,11 @@ impl Job {
     /// What may be provided later or is not served by this version: said at save, never an error.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let agent = self.agent.warning();
         let triggers = self.triggers.iter().filter_map(Trigger::warning);
         let outputs = self.outputs.iter().filter_map(Output::warning);
         let clamped = self.clamped.iter().map(ToString::to_string);
         let grant = self.grant_warnings.iter().cloned();
-        agent.into_iter().chain(triggers).chain(outputs).chain(clamped).chain(grant).collect()
+        triggers.chain(outputs).chain(clamped).chain(grant).collect()
     }
 
     /// The trigger of an id.
