@@ -95,6 +95,7 @@ impl Dispatcher {
             sandbox: policy,
             instance: self.instance.clone(),
             cgroup: self.cgroups.as_ref().map(|groups| groups.group(ready.run.id, attempt)),
+            speaks: runner::Speaks::Text,
         };
         if let Some(groups) = self.cgroups.clone() {
             crate::tasks::aside(move || groups.warm());
