@@ -3,7 +3,18 @@
 //!
 //! Nothing here runs an agent, reads the environment or opens a connection: callers look names up and pass them in.
 
+pub mod chat;
+mod clock;
 pub mod endpoints;
+pub mod environment;
+mod journal;
+mod ledger;
+mod memory;
+pub mod model;
 pub mod presets;
+mod prices;
 pub mod providers;
 pub mod session;
+mod skills;
+mod tasks;
+mod tools;

@@ -36,13 +36,13 @@ pub struct Settings {
     pub pipeline: Vec<Step>,
     /// The event that began the run, which nobody vouches for: shown to the model as data, framed, never as instructions.
     pub event: Option<serde_json::Value>,
-    /// Model calls after which the session ends; a default of the agent's where left out.
+    /// Model calls after which a turn ends; a default of the agent's where left out.
     pub max_steps: Option<u32>,
     /// Size of the context in tokens from which it is compacted; by the model's window where left out.
     pub max_context_tokens: Option<u64>,
     /// How hard the model is to think: `low`, `medium` or `high`.
     pub effort: Option<String>,
-    /// What the session may spend.
+    /// What a turn may spend.
     pub budget: Budget,
     /// Prices that differ from the table in this crate, by `provider:model`.
     pub prices: BTreeMap<String, Price>,
@@ -82,8 +82,9 @@ pub enum Ask {
 #[serde(default, deny_unknown_fields)]
 pub struct Turn {
     /// After `session/load`: go on with the last turn of the journal from its last finished step, and pass over the prompt
-    /// that came now. A turn that had ended is told again as it ended, at no cost. Where the journal has no turn yet, the
-    /// prompt that came now begins one.
+    /// that came now. A turn that had finished or was refused is told again as it ended, at no cost; one that was stopped
+    /// by its budget, its step limit, a quota, a failure or a cancel goes on. Where the journal has no turn yet, the prompt
+    /// that came now begins one.
     pub resume: bool,
 }
 
@@ -107,7 +108,7 @@ pub struct Step {
     pub prompt: String,
 }
 
-/// What a session may spend; it stops before a step that may exceed it.
+/// What a turn may spend; it stops before a step that may exceed it. A turn that is resumed has spent what it had.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
@@ -131,7 +132,8 @@ pub struct Price {
     pub cache_write: Option<f64>,
 }
 
-/// What a session tells: after every step and at its end, always about the whole session so far.
+/// What a session tells: after every step and at the end of its turn, always about the whole turn so far, also about what it
+/// did before it was interrupted and resumed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
