@@ -191,7 +191,8 @@ impl Journal {
             }
             Err(source) => return Err(JournalError::Io { path, source }),
         };
-        let (lines, whole) = read(&text).map_err(|(line, what)| JournalError::Damaged { path: path.clone(), line, what })?;
+        let (lines, whole) =
+            read(&text).map_err(|(line, what)| JournalError::Damaged { path: path.clone(), line, what })?;
         let failed = |source| JournalError::Io { path: path.clone(), source };
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         file.set_len(whole as u64).and_then(|()| file.sync_all()).map_err(failed)?;

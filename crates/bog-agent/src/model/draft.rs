@@ -1,7 +1,7 @@
 //! An answer while it arrives, the same for all wire formats.
 
 use super::{Delta, ModelError, Sink};
-use crate::chat::{Arguments, Block, Ending, Reply, ToolCall, Tokens};
+use crate::chat::{Arguments, Block, Ending, Reply, Tokens, ToolCall};
 use serde_json::Value;
 
 /// An answer that is being put together.

@@ -1,12 +1,15 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
+mod agents;
 mod granted;
 
+pub use agents::{AgentSettings, BudgetSettings};
 pub use granted::SandboxSettings;
 
-use bog_domain::job::{Ceilings, Defaults, Limits};
+use bog_domain::job::{Ceilings, Defaults, Limits, Mcp};
 use bog_domain::units::Span;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How log lines look.
@@ -48,6 +51,18 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxSettings,
+    /// Models of jobs that name none, as `provider:model`.
+    #[serde(deserialize_with = "agents::models")]
+    pub model: Vec<String>,
+    /// Where model providers are reached, by their names.
+    pub providers: BTreeMap<String, bog_agent::session::Provider>,
+    /// Prices that differ from the table in this version, by `provider:model`.
+    pub prices: BTreeMap<String, bog_agent::session::Price>,
+    /// MCP servers that every job gets.
+    #[serde(deserialize_with = "agents::mcp")]
+    pub mcp: Vec<Mcp>,
+    /// What all jobs together may spend.
+    pub budget: BudgetSettings,
 }
 
 impl Default for Config {
@@ -64,6 +79,11 @@ impl Default for Config {
             limits: Limits::default(),
             ceilings: Ceilings::default(),
             sandbox: SandboxSettings::default(),
+            model: Vec::new(),
+            providers: BTreeMap::new(),
+            prices: BTreeMap::new(),
+            mcp: Vec::new(),
+            budget: BudgetSettings::default(),
         }
     }
 }
@@ -114,7 +134,20 @@ impl Config {
             jiff::tz::TimeZone::get(zone)
                 .map_err(|_| format!("`timezone`: `{zone}` is not an IANA time zone, for example `Europe/Berlin`"))?;
         }
+        config.budget.check()?;
         Ok(config)
+    }
+
+    /// What agents that speak a protocol are told.
+    #[must_use]
+    pub fn agents(&self) -> AgentSettings {
+        AgentSettings {
+            models: self.model.clone(),
+            providers: self.providers.clone(),
+            prices: self.prices.clone(),
+            mcp: self.mcp.clone(),
+            daily_usd: self.budget.daily_usd,
+        }
     }
 
     /// What jobs get where they say nothing, and at most, for the daemon of a data folder.

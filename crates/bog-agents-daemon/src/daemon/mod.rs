@@ -23,6 +23,7 @@ use crate::tasks::Group;
 use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
 use crate::wakes::Wakes;
+use bog_agent::presets::Preset;
 use bog_agent::providers::Provider;
 use folder::DataFolder;
 use std::io::Write;
@@ -162,6 +163,7 @@ async fn build(
         data_dir: folder.path.clone(),
         api_port: address.port(),
         cgroups: groups::take(&instance),
+        agents: Arc::new(config.agents()),
         instance,
         epoch,
         boot,
@@ -207,6 +209,7 @@ async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token) -> Result<(), Daemo
     secrets.learn(TOKEN, &token.expose().into());
     jobs.name_secrets().await?;
     let keys = Provider::ALL.iter().flat_map(|provider| provider.secrets());
+    let keys = keys.chain(Preset::ALL.iter().flat_map(|preset| preset.secrets()));
     secrets.check_nearby(keys.map(|name| (*name).to_owned())).await;
     Ok(())
 }

@@ -2,8 +2,9 @@
 //! attempt that cannot be prepared for lack of space costs nothing.
 
 use super::Dispatcher;
-use super::contain::{Held, tree_limits};
-use crate::runner::handle as runner;
+use super::contain::{Held, Wanted, tree_limits};
+use super::hosted::{self, Allowance, Said};
+use crate::runner::handle::{self as runner, Speaks};
 use crate::store::{Ready, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
@@ -52,14 +53,6 @@ impl Dispatcher {
 
     pub(super) async fn prepare(&self, ready: &Ready, job: &Job) -> Result<Prepared, NotNow> {
         let attempt = ready.run.attempt + 1;
-        let Agent::Command(argv) = &job.agent else {
-            let error = format!(
-                "agent `{}` is not served by this version, which runs command agents: give the job \
-                 `agent: {{command: [program, argument, ...]}}`",
-                job.agent.label()
-            );
-            return Ok(impossible(Outcome::StartFailed, error));
-        };
         let context = context::of_run(&self.store, &ready.run, job, attempt).await?;
         let prompt = match job.prompt.as_ref().map(|prompt| prompt.render(&context)).transpose() {
             Ok(prompt) => prompt,
@@ -69,12 +62,26 @@ impl Dispatcher {
             Ok(dir) => dir,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
-        let (command, stdin) = with_prompt(argv, prompt);
-        let program = command.first().cloned().unwrap_or_default();
-        let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), program).await?;
+        let hosted = self.hosted(ready, job)?;
+        let wanted = match (&hosted, &job.agent) {
+            (Some(hosted), _) => self.wanted(job, hosted),
+            (None, agent) => Wanted { program: program(agent, prompt.as_deref()), ..Wanted::default() },
+        };
+        let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), wanted).await?;
         let Held { env, masked, policy } = match held {
             Ok(held) => held,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
+        };
+        let (command, stdin) = match &hosted {
+            None => command(&job.agent, prompt),
+            Some(hosted) => {
+                let said = Said { prompt: prompt.unwrap_or_default(), context: &context, working_dir: &working_dir };
+                let bounds = (Allowance::default(), masked.clone());
+                match self.instructions(ready, job, hosted, said, bounds).await? {
+                    Ok(told) => (hosted::command(), Some(told.line().map_err(io::Error::other)?)),
+                    Err(error) => return Ok(impossible(Outcome::Failed, error)),
+                }
+            }
         };
         let spec = runner::AttemptSpec {
             version: runner::VERSION,
@@ -95,7 +102,7 @@ impl Dispatcher {
             sandbox: policy,
             instance: self.instance.clone(),
             cgroup: self.cgroups.as_ref().map(|groups| groups.group(ready.run.id, attempt)),
-            speaks: runner::Speaks::Text,
+            speaks: if hosted.is_some() { Speaks::Host } else { Speaks::Text },
         };
         if let Some(groups) = self.cgroups.clone() {
             crate::tasks::aside(move || groups.warm());
@@ -132,6 +139,19 @@ async fn write_folder(dir: PathBuf, spec: runner::AttemptSpec, event: Value) -> 
         runner::prepare(&dir, &spec, &event)
     };
     crate::tasks::blocking(write).await.map_err(io::Error::other)?
+}
+
+/// Program and arguments of a command agent, and what it reads.
+fn command(agent: &Agent, prompt: Option<String>) -> (Vec<String>, Option<String>) {
+    match agent {
+        Agent::Command(argv) => with_prompt(argv, prompt),
+        Agent::Builtin | Agent::Preset(_) | Agent::Acp(_) => (Vec::new(), prompt),
+    }
+}
+
+/// The program that is started, with the prompt where it names that.
+fn program(agent: &Agent, prompt: Option<&str>) -> String {
+    command(agent, prompt.map(str::to_owned)).0.first().cloned().unwrap_or_default()
 }
 
 /// The prompt takes the place of `{{prompt}}` in the arguments, else it comes on standard input. It is put in as it is,
