@@ -2,12 +2,13 @@
 //! who wait, and answers. It starts nothing itself.
 
 use crate::clock;
-use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Store, StoreError};
+use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Resumed, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::wakes::Wakes;
 use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ pub struct Inbox {
     store: Store,
     wakes: Arc<Wakes>,
     metrics: Metrics,
+    /// US dollars that all runs of one day may cost.
+    daily_usd: Option<f64>,
+    zone: TimeZone,
 }
 
 /// A fire by hand.
@@ -36,7 +40,13 @@ impl Inbox {
     /// An inbox over a store.
     #[must_use]
     pub fn new(store: Store, wakes: Arc<Wakes>, metrics: Metrics) -> Self {
-        Self { store, wakes, metrics }
+        Self { store, wakes, metrics, daily_usd: None, zone: TimeZone::UTC }
+    }
+
+    /// With what all runs of one day may cost, in US dollars, and the zone whose days count.
+    #[must_use]
+    pub fn spending(self, daily_usd: Option<f64>, zone: TimeZone) -> Self {
+        Self { daily_usd, zone, ..self }
     }
 
     /// Takes a fire by hand.
@@ -85,6 +95,7 @@ impl Inbox {
             dedupe_key: None,
             cause: Cause::default(),
             context: context.to_string(),
+            day: (clock::day_began(clock::now(), &self.zone), self.daily_usd),
             draining: self.is_draining(),
             answer: None,
         }
@@ -98,6 +109,16 @@ impl Inbox {
         let cancelled = self.store.cancel(run, reason, clock::now()).await?;
         self.wakes.dispatcher.notify_one();
         Ok(cancelled)
+    }
+
+    /// Goes on with a run that stopped at its budget.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub async fn resume(&self, run: RunId, budget_usd: Option<f64>) -> Result<Resumed, StoreError> {
+        let resumed = self.store.resume(run, budget_usd).await?;
+        self.wakes.dispatcher.notify_one();
+        Ok(resumed)
     }
 
     /// Takes no new work from now on; what runs goes on.

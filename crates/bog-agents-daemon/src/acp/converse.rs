@@ -205,7 +205,7 @@ impl Talk<'_> {
         let why = loop {
             let silent_at = self.host.reporter.last_heard() + idle;
             tokio::select! {
-                answer = &mut answer => return self.answered(answer),
+                answer = &mut answer => return self.answered(connection, answer),
                 () = connection.incoming_closed() => return Err(self.gone()),
                 () = self.host.stop.cancelled() => break ended(Stop::Cancelled, None),
                 () = self.client.over_budget() => break ended(Stop::Budget, Some(self.spent())),
@@ -228,9 +228,10 @@ impl Talk<'_> {
 
     fn answered(
         &self,
+        connection: &ConnectionTo<Agent>,
         answer: Result<agent_client_protocol::v1::schema::PromptResponse, Error>,
     ) -> Result<AgentEnd, AgentEnd> {
-        let answer = answer.map_err(|error| self.refused("session/prompt", &error))?;
+        let answer = answer.map_err(|error| self.broken(connection, "session/prompt", &error))?;
         self.note_usage(answer.meta.as_ref());
         let report = updates::report(answer.meta.as_ref());
         let text = report.as_ref().and_then(|report| report.text.clone()).unwrap_or_default();
@@ -250,9 +251,7 @@ impl Talk<'_> {
     ) -> Result<T, AgentEnd> {
         let patience = Duration::from_millis(self.host.instructions.start_ms);
         tokio::select! {
-            answer = answer => answer.map_err(|error| {
-                if connection.is_incoming_closed() { self.gone() } else { self.refused(method, &error) }
-            }),
+            answer = answer => answer.map_err(|error| self.broken(connection, method, &error)),
             () = connection.incoming_closed() => Err(self.gone()),
             () = self.host.stop.cancelled() => Err(ended(Stop::Cancelled, None)),
             () = tokio::time::sleep(patience) => Err(failed(format!(
@@ -260,6 +259,11 @@ impl Talk<'_> {
                  Protocol over its standard streams?", self.name
             ))),
         }
+    }
+
+    /// An answer that is none: the agent refused, or is gone.
+    fn broken(&self, connection: &ConnectionTo<Agent>, method: &str, error: &Error) -> AgentEnd {
+        if connection.is_incoming_closed() { self.gone() } else { self.refused(method, error) }
     }
 
     fn gone(&self) -> AgentEnd {

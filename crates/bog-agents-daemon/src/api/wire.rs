@@ -2,8 +2,10 @@
 //! unknown input field is an error that names it. An old sample of each is checked in and must always load.
 
 mod effective;
+mod usage;
 
 pub use effective::{Effective, EffectiveGrant};
+pub use usage::{UsageBy, UsageLine, UsageTable};
 
 use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::event::EventKind;
@@ -390,6 +392,14 @@ pub struct CancelRun {
 pub struct NewToken {
     /// The token.
     pub token: String,
+}
+
+/// How a paused run is to go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResumeRun {
+    /// What it may cost in all from now on, in US dollars; what its job allows where left out.
+    pub budget_usd: Option<f64>,
 }
 
 /// An error (RFC 9457), `application/problem+json`.

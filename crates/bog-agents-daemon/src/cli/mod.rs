@@ -19,6 +19,7 @@ mod runs;
 mod secrets;
 mod status;
 mod token;
+mod usage;
 mod values;
 mod when;
 
@@ -56,6 +57,7 @@ enum Command {
     #[command(subcommand)]
     Fires(fires::Command),
     Explain(explain::Args),
+    Usage(usage::Args),
     #[command(subcommand)]
     Token(token::Command),
     Drain(drain::Args),
@@ -93,6 +95,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Runs(command) => wait(runs::run(command, &context)),
         Command::Fires(command) => wait(fires::run(command, &context)),
         Command::Explain(args) => wait(explain::run(&args, &context)),
+        Command::Usage(args) => wait(usage::run(&args, &context)),
         Command::Token(command) => wait(token::run(&command, &context)),
         Command::Drain(args) => wait(drain::run(&args, &context)),
         Command::Completions(args) => completions::run(&args, &context),

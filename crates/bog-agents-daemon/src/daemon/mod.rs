@@ -144,9 +144,11 @@ async fn build(
     let boot = clock::boot_id();
     let epoch = store.begin_epoch(boot.clone()).await?;
     let wakes = Arc::new(Wakes::default());
-    let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
     let token = token(folder)?;
     let defaults = config.defaults(&folder.path);
+    let zone = jiff::tz::TimeZone::get(&defaults.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let inbox = inbox.spending(config.budget.daily_usd, zone);
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);
     let jobs = Jobs::new(store.clone(), secrets.clone(), Arc::clone(&wakes), &folder.path, defaults);
     read_jobs(&jobs).await?;

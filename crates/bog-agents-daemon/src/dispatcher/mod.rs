@@ -12,6 +12,7 @@ mod orphans;
 mod prepare;
 mod recover;
 mod settle;
+mod spending;
 mod variables;
 
 pub use folders::Folders;

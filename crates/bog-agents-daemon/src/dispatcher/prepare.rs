@@ -3,9 +3,10 @@
 
 use super::Dispatcher;
 use super::contain::{Held, Wanted, tree_limits};
-use super::hosted::{self, Allowance, Said};
+use super::hosted::{self, Said};
+use super::spending::Spending;
 use crate::runner::handle::{self as runner, Speaks};
-use crate::store::{Ready, StoreError};
+use crate::store::{Ready, Reserve, StoreError};
 use crate::{context, env};
 use bog_domain::job::{Agent, Job};
 use bog_domain::run::Outcome;
@@ -20,9 +21,21 @@ const PROMPT: [&str; 2] = ["{{prompt}}", "{{ prompt }}"];
 /// An attempt that is ready to be claimed.
 pub(super) enum Prepared {
     /// Its folder is written; the runner can be started.
-    Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)> },
+    Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)>, reserve: Reserve },
+    /// It may not spend anything now: the run is paused.
+    OverBudget { error: String },
     /// It cannot be started, and trying again at once would not help: the run's record says why.
     Impossible { outcome: Outcome, error: String },
+}
+
+impl Prepared {
+    /// What is to be set aside for it.
+    pub(super) fn reserve(&self) -> Reserve {
+        match self {
+            Self::Runner { reserve, .. } => *reserve,
+            Self::OverBudget { .. } | Self::Impossible { .. } => Reserve::default(),
+        }
+    }
 }
 
 /// Why an attempt could not be prepared for now.
@@ -72,11 +85,18 @@ impl Dispatcher {
             Ok(held) => held,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
+        let spending = match hosted.as_ref().map(|_| self.spending(ready, job)) {
+            None => Spending::default(),
+            Some(spending) => match spending.await? {
+                Ok(spending) => spending,
+                Err(error) => return Ok(Prepared::OverBudget { error }),
+            },
+        };
         let (command, stdin) = match &hosted {
             None => command(&job.agent, prompt),
             Some(hosted) => {
                 let said = Said { prompt: prompt.unwrap_or_default(), context: &context, working_dir: &working_dir };
-                let bounds = (Allowance::default(), masked.clone());
+                let bounds = (spending.allowance, masked.clone());
                 match self.instructions(ready, job, hosted, said, bounds).await? {
                     Ok(told) => (hosted::command(), Some(told.line().map_err(io::Error::other)?)),
                     Err(error) => return Ok(impossible(Outcome::Failed, error)),
@@ -109,7 +129,7 @@ impl Dispatcher {
         }
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
-        Ok(Prepared::Runner { dir, spec: Box::new(spec), env })
+        Ok(Prepared::Runner { dir, spec: Box::new(spec), env, reserve: spending.reserve })
     }
 
     /// The job's folder, or the run's own where it names none.

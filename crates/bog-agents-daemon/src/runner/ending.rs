@@ -119,7 +119,12 @@ impl Cut {
 fn told(end: Option<&mut AgentEnd>, exit: Option<Exit>) -> (Outcome, Option<String>) {
     let Some(end) = end else {
         let how = exit.map_or_else(|| "ended in an unknown way".to_owned(), |exit| exit.to_string());
-        return (Outcome::Failed, Some(format!("the agent's host did not say how the agent ended: {how}")));
+        // A kill comes from outside; a host never ends itself that way.
+        let outcome = match exit {
+            Some(Exit::Signal(_)) => Outcome::Interrupted,
+            Some(Exit::Code(_)) | None => Outcome::Failed,
+        };
+        return (outcome, Some(format!("the agent's host did not say how the agent ended: {how}")));
     };
     let outcome = match end.stop {
         Stop::Finished => Outcome::Succeeded,

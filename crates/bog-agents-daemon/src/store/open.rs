@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 const APPLICATION_ID: i32 = 0x626f_6731;
 
 /// Numbered, forward-only changes of the schema. Never edit one that has been released; add the next.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_containment.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_ledger.sql"),
+    include_str!("migrations/0002_containment.sql"),
+    include_str!("migrations/0003_usage.sql"),
+];
 
 /// Pages the writer keeps in memory at most, in KiB: with ten thousand jobs, all that a burst of their fires touches.
 const WRITER_CACHE_KIB: i64 = 8192;

@@ -84,6 +84,7 @@ fn slot(job: JobUid, due: i64) -> Arrival {
         due_at: at(due),
         dedupe_key: Some(due.to_string()),
         cause: Cause::default(),
+        day: (Timestamp::UNIX_EPOCH, None),
         context: "{}".to_owned(),
         draining: false,
         answer: Some(super::Answer {
@@ -160,6 +161,7 @@ async fn attempts(store: &Store) {
             error: None,
             output: "x".repeat(5000),
             output_truncated: false,
+            models: Vec::new(),
             usage: Usage::default(),
             containment: None,
             limit: None,

@@ -164,6 +164,7 @@ impl Api {
             error: None,
             output: output.to_owned(),
             output_truncated: false,
+            models: Vec::new(),
             usage: Usage { cpu_seconds: Some(0.5), ..Usage::default() },
             containment: Some(contained()),
             limit: None,

@@ -174,6 +174,7 @@ pub fn ended(claim: Claim, then: Ended) -> AttemptEnd {
         output: "said".to_owned(),
         output_truncated: false,
         usage: Usage::default(),
+        models: Vec::new(),
         containment: None,
         limit: None,
         left_behind: 0,
