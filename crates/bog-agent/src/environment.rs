@@ -36,7 +36,8 @@ impl Environment {
     pub fn for_commands<'a>(&'a self, hidden: &'a [String]) -> impl Iterator<Item = &'a (OsString, OsString)> {
         let is_key = |name: &OsString| {
             let keys = Provider::ALL.iter().flat_map(|provider| provider.model_keys());
-            keys.into_iter().any(|key| name == key && *key != "OLLAMA_HOST") || hidden.iter().any(|hidden| name == hidden.as_str())
+            keys.into_iter().any(|key| name == key && *key != "OLLAMA_HOST")
+                || hidden.iter().any(|hidden| name == hidden.as_str())
         };
         self.variables.iter().filter(move |(name, _)| !is_key(name))
     }

@@ -90,6 +90,23 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// What it cost.
+    #[must_use]
+    pub fn paid(&self) -> Option<&Paid> {
+        match self {
+            Self::Answered { paid, .. } | Self::Wasted { paid } | Self::Compacted { paid, .. } => Some(paid),
+            Self::Began { .. }
+            | Self::Cleared { .. }
+            | Self::Said { .. }
+            | Self::Started { .. }
+            | Self::Ended { .. }
+            | Self::Stepped { .. }
+            | Self::Stopped { .. } => None,
+        }
+    }
+}
+
 /// What a model call cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,7 +208,8 @@ impl Journal {
             }
             Err(source) => return Err(JournalError::Io { path, source }),
         };
-        let (lines, whole) = read(&text).map_err(|(line, what)| JournalError::Damaged { path: path.clone(), line, what })?;
+        let (lines, whole) =
+            read(&text).map_err(|(line, what)| JournalError::Damaged { path: path.clone(), line, what })?;
         let failed = |source| JournalError::Io { path: path.clone(), source };
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         file.set_len(whole as u64).and_then(|()| file.sync_all()).map_err(failed)?;

@@ -48,9 +48,10 @@ fn body(model: &str, request: &Request<'_>) -> Value {
         };
         json!({"role": role, "content": content})
     });
-    let tools = request.tools.iter().map(|tool| {
-        json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters})
-    });
+    let tools = request
+        .tools
+        .iter()
+        .map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters}));
     let thinking = request.effort.and_then(super::Effort::thinking_tokens);
     let mut body = json!({
         "model": model,

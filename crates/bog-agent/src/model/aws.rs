@@ -50,7 +50,8 @@ impl Account {
         let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "credentials");
         let config = file("AWS_CONFIG_FILE", "config");
         let value = |key: &str| {
-            let in_config = || setting(&config, &format!("profile {profile}"), key).or_else(|| setting(&config, &profile, key));
+            let in_config =
+                || setting(&config, &format!("profile {profile}"), key).or_else(|| setting(&config, &profile, key));
             setting(&credentials, &profile, key).or_else(in_config)
         };
         let (Some(id), Some(secret)) = (value("aws_access_key_id"), value("aws_secret_access_key")) else {

@@ -33,8 +33,7 @@ pub async fn call(remote: &Remote, request: &Request<'_>, sink: &mut Sink<'_>) -
             let host = url.host_str().unwrap_or_default();
             let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
             let region = account.region.as_deref().unwrap_or(crate::endpoints::AWS_REGION);
-            let signed =
-                Signed { host: &host, path: url.path(), body: body.as_bytes(), region, service: SERVICE };
+            let signed = Signed { host: &host, path: url.path(), body: body.as_bytes(), region, service: SERVICE };
             for (name, value) in signed.headers(keys, clock::now()) {
                 post = post.header(name, value);
             }

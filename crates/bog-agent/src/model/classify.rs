@@ -133,7 +133,10 @@ fn cut(text: &str) -> String {
 fn resets_at(text: &str) -> Option<String> {
     let at = text.to_lowercase().find("reset")?;
     let words = text.get(at..)?.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | ')' | ','));
-    words.map(|word| word.trim_end_matches(['.', ';'])).find(|word| word.parse::<jiff::Timestamp>().is_ok()).map(str::to_owned)
+    words
+        .map(|word| word.trim_end_matches(['.', ';']))
+        .find(|word| word.parse::<jiff::Timestamp>().is_ok())
+        .map(str::to_owned)
 }
 
 fn later(now: jiff::Timestamp, wait: Option<Duration>) -> Option<String> {
@@ -166,7 +169,8 @@ mod tests {
         assert_eq!(wait(meaning(429, &[("retry-after-ms", "250")], "")), Some(Duration::from_millis(250)));
         let date = [("retry-after", "Thu, 01 Jan 2026 00:00:30 GMT")];
         assert_eq!(wait(meaning(503, &date, "")), Some(Duration::from_secs(30)));
-        let google = r#"[{"error": {"message": "You exceeded your current quota", "details": [{"retryDelay": "37s"}]}}]"#;
+        let google =
+            r#"[{"error": {"message": "You exceeded your current quota", "details": [{"retryDelay": "37s"}]}}]"#;
         assert_eq!(wait(meaning(429, &[], google)), Some(Duration::from_secs(37)));
     }
 

@@ -1,7 +1,7 @@
 //! An answer while it arrives, the same for all wire formats.
 
 use super::{Delta, ModelError, Sink};
-use crate::chat::{Arguments, Block, Ending, Reply, ToolCall, Tokens};
+use crate::chat::{Arguments, Block, Ending, Reply, Tokens, ToolCall};
 use serde_json::Value;
 
 /// An answer that is being put together.
@@ -71,11 +71,6 @@ impl Draft {
         if let Some(Value::String(text)) = value.pointer_mut(pointer) {
             text.push_str(more);
         }
-    }
-
-    /// Whether a tool is to be called.
-    pub fn has_calls(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Call { .. }))
     }
 
     /// The whole answer.

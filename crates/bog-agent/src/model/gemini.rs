@@ -39,9 +39,9 @@ fn body(request: &Request<'_>) -> Value {
         };
         json!({"role": role, "parts": parts})
     });
-    let functions = request.tools.iter().map(|tool| {
-        json!({"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters})
-    });
+    let functions = request.tools.iter().map(
+        |tool| json!({"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}),
+    );
     let mut config = json!({"maxOutputTokens": request.max_output});
     if let Some(tokens) = request.effort.and_then(super::Effort::thinking_tokens) {
         config["maxOutputTokens"] = json!(request.max_output + tokens);
@@ -67,7 +67,9 @@ fn parts(message: &Message) -> Vec<Value> {
             for block in blocks {
                 let mut part = match block {
                     Block::Text { text } => json!({"text": text}),
-                    Block::Call(call) => json!({"functionCall": {"name": call.name, "args": call.arguments.to_value()}}),
+                    Block::Call(call) => {
+                        json!({"functionCall": {"name": call.name, "args": call.arguments.to_value()}})
+                    }
                     Block::Opaque { provider, value } => {
                         signature = (provider == NAME).then(|| value.clone());
                         continue;

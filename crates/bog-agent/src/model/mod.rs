@@ -10,8 +10,8 @@ mod classify;
 mod draft;
 mod error;
 mod frames;
-pub(crate) mod http;
 mod gemini;
+pub(crate) mod http;
 mod lines;
 mod ollama;
 mod openai;
@@ -22,6 +22,7 @@ mod scripted;
 mod sigv4;
 mod turns;
 
+pub(crate) use draft::new_id;
 pub use error::ModelError;
 pub use remote::Remote;
 pub use retry::{Asked, Patience, Roster, Spent};

@@ -43,7 +43,9 @@ impl Remote {
         let base = elsewhere.clone().unwrap_or_else(|| provider.default_url(lookup));
         let base = base.trim().trim_end_matches('/').to_owned();
         if !url::Url::parse(&base).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
-            return Err(format!("`{base}` is no address of `{provider}`; write `https://HOST` with what path it needs"));
+            return Err(format!(
+                "`{base}` is no address of `{provider}`; write `https://HOST` with what path it needs"
+            ));
         }
         let names: Vec<&str> = match given.and_then(|given| given.key_env.as_deref()) {
             Some(name) => vec![name],

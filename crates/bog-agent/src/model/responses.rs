@@ -71,9 +71,9 @@ fn items(message: &Message) -> Vec<Value> {
         Message::User { text } => vec![json!({"role": "user", "content": [{"type": "input_text", "text": text}]})],
         Message::Assistant { blocks } => blocks.iter().filter_map(item).collect(),
         Message::Tools { results } => {
-            let outputs = results.iter().map(|result| {
-                json!({"type": "function_call_output", "call_id": result.id, "output": result.text})
-            });
+            let outputs = results
+                .iter()
+                .map(|result| json!({"type": "function_call_output", "call_id": result.id, "output": result.text}));
             outputs.collect()
         }
     }
@@ -81,9 +81,7 @@ fn items(message: &Message) -> Vec<Value> {
 
 fn item(block: &Block) -> Option<Value> {
     match block {
-        Block::Text { text } => {
-            Some(json!({"role": "assistant", "content": [{"type": "output_text", "text": text}]}))
-        }
+        Block::Text { text } => Some(json!({"role": "assistant", "content": [{"type": "output_text", "text": text}]})),
         Block::Call(call) => Some(json!({
             "type": "function_call",
             "call_id": call.id,

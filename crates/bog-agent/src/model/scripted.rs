@@ -4,7 +4,7 @@
 //! It is never chosen by itself: only a job that names it gets it.
 
 use super::{Delta, ModelError, Request, Sink};
-use crate::chat::{Arguments, Block, Ending, Message, Reply, ToolCall, Tokens};
+use crate::chat::{Arguments, Block, Ending, Message, Reply, Tokens, ToolCall};
 use crate::model::draft::new_id;
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,7 +79,8 @@ impl Scripted {
     /// When it cannot be read, or a line is wrong: which, and why.
     pub fn read(file: &str, folder: &Path) -> Result<Self, String> {
         let path = folder.join(file);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
         Self::parse(file, &text)
     }
 
@@ -119,7 +120,11 @@ impl Scripted {
     pub(super) async fn call(&self, request: &Request<'_>, sink: &mut Sink<'_>) -> Result<Reply, ModelError> {
         let at = self.next.fetch_add(1, Ordering::Relaxed);
         let Some(line) = self.lines.get(at) else {
-            return Err(ModelError::permanent(format!("`{}` has no more than {} answers", self.file, self.lines.len())));
+            return Err(ModelError::permanent(format!(
+                "`{}` has no more than {} answers",
+                self.file,
+                self.lines.len()
+            )));
         };
         tokio::time::sleep(Duration::from_millis(line.delay_ms)).await;
         if let Some(failure) = &line.error {

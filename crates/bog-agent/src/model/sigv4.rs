@@ -59,8 +59,7 @@ impl Signed<'_> {
         }
         let signature = hex::encode(hmac(&key, &to_sign));
         let id = &keys.id;
-        let value =
-            format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
+        let value = format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
         headers.push(("authorization", value));
         headers
     }
@@ -108,11 +107,17 @@ mod tests {
         };
         let now = "2015-08-30T12:36:00Z".parse().unwrap();
         let authorization = |session| signed.headers(&keys(session), now).pop().unwrap().1;
-        assert_eq!(authorization(None), "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, \
+        assert_eq!(
+            authorization(None),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, \
              SignedHeaders=host;x-amz-date, \
-             Signature=80e42db39fdd2149351356eed3ea92ae81e305b6c795f5b9fcedc0495b8fbb0c");
-        assert_eq!(authorization(Some("token")), "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, \
+             Signature=80e42db39fdd2149351356eed3ea92ae81e305b6c795f5b9fcedc0495b8fbb0c"
+        );
+        assert_eq!(
+            authorization(Some("token")),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/bedrock/aws4_request, \
              SignedHeaders=host;x-amz-date;x-amz-security-token, \
-             Signature=f6936043e9793e1423101de8a8f99986312988f57cf6b1e433e1f9b8fb30ed6c");
+             Signature=f6936043e9793e1423101de8a8f99986312988f57cf6b1e433e1f9b8fb30ed6c"
+        );
     }
 }

@@ -111,7 +111,10 @@ pub fn about() -> (&'static str, Value) {
             ("path", "string", "a folder of the repository; the working folder where left out"),
         ],
     );
-    ("Looks at a git repository: status, log, show, diff, blame, grep, branch, tag and the like. It changes nothing.", parameters)
+    (
+        "Looks at a git repository: status, log, show, diff, blame, grep, branch, tag and the like. It changes nothing.",
+        parameters,
+    )
 }
 
 pub async fn run(toolbox: &Toolbox, args: &Args) -> Result<String, String> {
@@ -128,7 +131,10 @@ pub async fn run(toolbox: &Toolbox, args: &Args) -> Result<String, String> {
 }
 
 fn below(roots: &Roots, top: &str) -> Result<(), String> {
-    roots.resolve(top).map(|_| ()).map_err(|_| format!("the working tree of the repository is `{top}`, which may not be read"))
+    roots
+        .resolve(top)
+        .map(|_| ())
+        .map_err(|_| format!("the working tree of the repository is `{top}`, which may not be read"))
 }
 
 async fn git(
@@ -140,7 +146,9 @@ async fn git(
     let mut command = Command::new("git");
     command.arg("--no-pager").args(words).current_dir(folder).env_clear();
     let inherited = toolbox.environment.for_commands(&toolbox.hidden);
-    command.envs(inherited.filter(|(name, _)| !name.to_string_lossy().starts_with("GIT_")).map(|(name, value)| (name, value)));
+    command.envs(
+        inherited.filter(|(name, _)| !name.to_string_lossy().starts_with("GIT_")).map(|(name, value)| (name, value)),
+    );
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
     command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
@@ -183,7 +191,10 @@ fn words(command: &str) -> Result<Vec<String>, String> {
     match lister {
         Some((_, allowed)) => {
             if let Some(word) = rest.iter().find(|word| !allowed.contains(&word.as_str())) {
-                return Err(format!("`{word}` is not allowed after `git {verb}` here; allowed are `{}`", allowed.join("`, `")));
+                return Err(format!(
+                    "`{word}` is not allowed after `git {verb}` here; allowed are `{}`",
+                    allowed.join("`, `")
+                ));
             }
             let reads_without = rest.is_empty() && verb == "stash";
             if reads_without {
@@ -194,7 +205,10 @@ fn words(command: &str) -> Result<Vec<String>, String> {
         None => {
             let readers = READERS.iter().chain(LISTERS.iter().map(|(name, _)| name));
             let list: Vec<&str> = readers.copied().collect();
-            return Err(format!("`git {verb}` is not allowed here: this tool only reads; allowed are `{}`", list.join("`, `")));
+            return Err(format!(
+                "`git {verb}` is not allowed here: this tool only reads; allowed are `{}`",
+                list.join("`, `")
+            ));
         }
     }
     if let Some(word) = rest.iter().find(|word| is_refused(verb, word)) {

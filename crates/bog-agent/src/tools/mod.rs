@@ -259,7 +259,8 @@ pub fn title(call: &ToolCall) -> String {
         Arguments::Object { value } => value.get(name).and_then(Value::as_str),
         Arguments::Malformed { .. } => None,
     };
-    let what = ["path", "pattern", "command", "url", "name", "description"].into_iter().find_map(text).unwrap_or_default();
+    let what =
+        ["path", "pattern", "command", "url", "name", "description"].into_iter().find_map(text).unwrap_or_default();
     let what: String = what.chars().take(200).collect();
     if what.is_empty() { call.name.clone() } else { format!("{} {what}", call.name) }
 }
@@ -285,7 +286,9 @@ fn args<T: DeserializeOwned>(arguments: &Arguments, tool: Tool) -> Result<T, Str
 /// What the model is told of arguments that are no JSON object.
 #[must_use]
 pub fn malformed(tool: &str, error: &str) -> String {
-    format!("the arguments of `{tool}` are no JSON object: {error}; nothing was done, call it again with whole arguments")
+    format!(
+        "the arguments of `{tool}` are no JSON object: {error}; nothing was done, call it again with whole arguments"
+    )
 }
 
 /// Looks at files, off this thread and for a limited time.

@@ -35,7 +35,10 @@ pub fn about() -> (&'static str, Value) {
             ("limit", "integer", "how many lines"),
         ],
     );
-    ("Reads a text file. Each line is shown with its number and a tab before it, which are not part of the file.", parameters)
+    (
+        "Reads a text file. Each line is shown with its number and a tab before it, which are not part of the file.",
+        parameters,
+    )
 }
 
 pub fn run(roots: &Roots, args: &Args, kept: Option<&str>) -> Result<String, String> {

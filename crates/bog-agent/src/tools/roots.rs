@@ -73,7 +73,11 @@ impl Roots {
     /// When it is outside, or cannot be looked at.
     pub fn metadata(&self, path: &str) -> Result<Metadata, String> {
         self.with(path, Use::Read, |place| {
-            if place.relative.as_os_str().is_empty() { place.dir.dir_metadata() } else { place.dir.metadata(&place.relative) }
+            if place.relative.as_os_str().is_empty() {
+                place.dir.dir_metadata()
+            } else {
+                place.dir.metadata(&place.relative)
+            }
         })
     }
 
@@ -83,7 +87,11 @@ impl Roots {
     /// When it is outside, or no folder.
     pub fn folder(&self, path: &str) -> Result<Dir, String> {
         self.with(path, Use::Read, |place| {
-            if place.relative.as_os_str().is_empty() { place.dir.try_clone() } else { place.dir.open_dir(&place.relative) }
+            if place.relative.as_os_str().is_empty() {
+                place.dir.try_clone()
+            } else {
+                place.dir.open_dir(&place.relative)
+            }
         })
     }
 
