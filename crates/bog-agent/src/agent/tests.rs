@@ -79,10 +79,13 @@ async fn go(session: &mut Session, prompt: &str, turn: Turn) -> (Report, Vec<Tol
         loop {
             tokio::select! {
                 biased;
-                Some(told) = receiver.recv() => match told {
-                    Told::Ask(_, answer) => answer.send(Answer::Denied).unwrap(),
-                    other => all.push(other),
-                },
+                Some(told) = receiver.recv() => {
+                    if let Told::Ask(_, answer) = told {
+                        answer.send(Answer::Denied).unwrap();
+                    } else {
+                        all.push(told);
+                    }
+                }
                 report = &mut work => break report,
             }
         }
@@ -94,19 +97,13 @@ async fn go(session: &mut Session, prompt: &str, turn: Turn) -> (Report, Vec<Tol
 }
 
 fn results(told: &[Told]) -> Vec<(&str, bool)> {
-    let results = told.iter().filter_map(|told| match told {
-        Told::Result { text, is_error, .. } => Some((text.as_str(), *is_error)),
-        _ => None,
-    });
-    results.collect()
+    let result =
+        |told| if let &Told::Result { ref text, is_error, .. } = told { Some((text.as_str(), is_error)) } else { None };
+    told.iter().filter_map(result).collect()
 }
 
 fn notes(told: &[Told]) -> Vec<&str> {
-    let notes = told.iter().filter_map(|told| match told {
-        Told::Note(text) => Some(text.as_str()),
-        _ => None,
-    });
-    notes.collect()
+    told.iter().filter_map(|told| if let Told::Note(text) = told { Some(text.as_str()) } else { None }).collect()
 }
 
 fn text(text: &str) -> serde_json::Value {

@@ -68,7 +68,7 @@ impl Listener<'_> {
                     for block in blocks {
                         match block {
                             Block::Text { text } => {
-                                self.update(SessionUpdate::AgentMessageChunk(chunk(text.clone())))?
+                                self.update(SessionUpdate::AgentMessageChunk(chunk(text.clone())))?;
                             }
                             Block::Call(call) => {
                                 let title = crate::tools::title(call);

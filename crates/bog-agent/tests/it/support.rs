@@ -118,9 +118,10 @@ pub async fn go(session: &mut Session, prompt: &str) -> (Report, Vec<Told>) {
     let watch = async {
         let mut all = Vec::new();
         while let Some(told) = receiver.recv().await {
-            match told {
-                Told::Ask(_, answer) => answer.send(Answer::Allowed).unwrap(),
-                other => all.push(other),
+            if let Told::Ask(_, answer) = told {
+                answer.send(Answer::Allowed).unwrap();
+            } else {
+                all.push(told);
             }
         }
         all
