@@ -6,6 +6,7 @@ mod bench;
 mod check;
 #[cfg(target_os = "linux")]
 mod guest;
+mod node;
 mod programs;
 mod step;
 mod test;

@@ -90,6 +90,23 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// What it cost.
+    #[must_use]
+    pub fn paid(&self) -> Option<&Paid> {
+        match self {
+            Self::Answered { paid, .. } | Self::Wasted { paid } | Self::Compacted { paid, .. } => Some(paid),
+            Self::Began { .. }
+            | Self::Cleared { .. }
+            | Self::Said { .. }
+            | Self::Started { .. }
+            | Self::Ended { .. }
+            | Self::Stepped { .. }
+            | Self::Stopped { .. } => None,
+        }
+    }
+}
+
 /// What a model call cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,6 +16,8 @@ const OLLAMA_WINDOW: u64 = 16_384;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    /// The day of which it is, for those who read or change it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is for people"))]
     date: String,
     model: Vec<Row>,
 }
@@ -45,12 +47,6 @@ impl Prices {
         // A test reads the table; a broken one would price nothing rather than something wrong.
         let table = toml::from_str(TABLE).unwrap_or(Table { date: String::new(), model: Vec::new() });
         Self { table, own }
-    }
-
-    /// The day of which the table is.
-    #[must_use]
-    pub fn date(&self) -> &str {
-        &self.table.date
     }
 
     /// What `provider:model` costs; none where nobody has written it down.

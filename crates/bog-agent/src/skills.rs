@@ -53,7 +53,7 @@ pub fn find(cwd: &Path, folders: &[PathBuf]) -> (Vec<Skill>, Vec<String>) {
         for candidate in candidates.into_iter().filter(|candidate| candidate.join(FILE).is_file()) {
             match read(&candidate) {
                 Ok(skill) if skills.len() < MOST && skills.iter().all(|known| known.name != skill.name) => {
-                    skills.push(skill)
+                    skills.push(skill);
                 }
                 Ok(_) => {}
                 Err(error) => wrong.push(format!("the skill `{}` is left out: {error}", candidate.display())),

@@ -154,10 +154,8 @@ mod tests {
     }
 
     fn wait(error: ModelError) -> Option<Duration> {
-        match error {
-            ModelError::Passing { retry_after, .. } => retry_after,
-            other => panic!("{other:?}"),
-        }
+        let ModelError::Passing { retry_after, .. } = error else { panic!("{error:?}") };
+        retry_after
     }
 
     #[test]
@@ -176,9 +174,9 @@ mod tests {
 
     #[test]
     fn a_used_up_quota_says_when_there_is_more() {
-        let quota = |error: ModelError| match error {
-            ModelError::Quota { resets_at, .. } => resets_at,
-            other => panic!("{other:?}"),
+        let quota = |error: ModelError| {
+            let ModelError::Quota { resets_at, .. } = error else { panic!("{error:?}") };
+            resets_at
         };
         let said = r#"{"error": {"message": "You have reached your usage limit. It resets at 2026-01-02T08:00:00Z."}}"#;
         assert_eq!(quota(meaning(429, &[], said)).as_deref(), Some("2026-01-02T08:00:00Z"));

@@ -73,11 +73,6 @@ impl Draft {
         }
     }
 
-    /// Whether a tool is to be called.
-    pub fn has_calls(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Call { .. }))
-    }
-
     /// The whole answer.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod scripted;
 mod sigv4;
 mod turns;
 
+pub(crate) use draft::new_id;
 pub use error::ModelError;
 pub use remote::Remote;
 pub use retry::{Asked, Patience, Roster, Spent};

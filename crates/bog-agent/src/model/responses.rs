@@ -144,11 +144,9 @@ impl Assembly {
                 let place = self.draft.call(Some(text("call_id").to_owned()), text("name"));
                 self.draft.arguments(place, text("arguments"));
             }
-            "reasoning" => {
-                // Without what is encrypted it is of no use to a provider that stores nothing.
-                if item["encrypted_content"].is_string() {
-                    self.draft.opaque(item.clone());
-                }
+            // Without what is encrypted it is of no use to a provider that stores nothing.
+            "reasoning" if item["encrypted_content"].is_string() => {
+                self.draft.opaque(item.clone());
             }
             _ => {}
         }

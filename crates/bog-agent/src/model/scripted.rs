@@ -140,9 +140,9 @@ impl Scripted {
             blocks.push(Block::Text { text });
         }
         for call in &line.calls {
-            let arguments = match &call.arguments {
-                Value::String(text) => Arguments::parse(text),
-                other => Arguments::from_value(other.clone()),
+            let arguments = match call.arguments.as_str() {
+                Some(text) => Arguments::parse(text),
+                None => Arguments::from_value(call.arguments.clone()),
             };
             blocks.push(Block::Call(ToolCall { id: new_id(), name: call.name.clone(), arguments }));
         }

@@ -220,7 +220,7 @@ impl Toolbox {
     pub async fn call(&self, tool: Tool, call: &ToolCall) -> Result<String, String> {
         let arguments = &call.arguments;
         let roots = Arc::clone(&self.roots);
-        let result = match tool {
+        match tool {
             Tool::Ls => look(args(arguments, tool)?, move |args| ls::run(&roots, &args)).await,
             Tool::Read => {
                 let args: read::Args = args(arguments, tool)?;
@@ -241,8 +241,7 @@ impl Toolbox {
                 Ok(text)
             }
             Tool::Task => Err("`task` is not to be had here".to_owned()),
-        };
-        result
+        }
     }
 
     /// Cuts a result that is too long for the model, and keeps all of it to be read in parts.

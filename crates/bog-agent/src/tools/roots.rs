@@ -208,10 +208,10 @@ fn existing(path: &Path) -> Option<PathBuf> {
 }
 
 fn told(path: &str, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("`{path}` does not exist"),
-        _ => format!("`{path}`: {error}"),
+    if error.kind() == io::ErrorKind::NotFound {
+        return format!("`{path}` does not exist");
     }
+    format!("`{path}`: {error}")
 }
 
 fn replace(place: &Place<'_>, content: &[u8]) -> io::Result<()> {

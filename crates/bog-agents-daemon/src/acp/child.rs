@@ -1,5 +1,6 @@
 //! An agent that is a program: started with its standard streams as the connection, and ended when the conversation is.
 
+use super::builtin::writer;
 use super::lines::{Garbage, messages};
 use super::{Host, converse, failed};
 use agent_client_protocol::Lines;
@@ -9,8 +10,7 @@ use nix::unistd::Pid;
 use std::io;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, Command};
 
 /// How long it may take to end by itself once its input has ended.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -64,15 +64,6 @@ pub fn not_started(program: &str, error: &io::Error) -> String {
         }
         _ => format!("the agent `{program}` cannot be started: {error}"),
     }
-}
-
-/// Messages to the agent, a line each. One that has ended reads nothing, which the end of its output tells.
-fn writer(stdin: ChildStdin) -> impl futures::Sink<String, Error = io::Error> + Send + 'static {
-    futures::sink::unfold(stdin, |mut stdin, line: String| async move {
-        stdin.write_all(format!("{line}\n").as_bytes()).await?;
-        stdin.flush().await?;
-        Ok(stdin)
-    })
 }
 
 /// Waits a moment for it to end, then ends it with its group. How it ended, where it did so by itself.

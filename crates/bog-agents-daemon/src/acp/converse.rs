@@ -342,7 +342,7 @@ impl Talk<'_> {
 }
 
 /// An event that nobody vouches for, as data: its frame cannot be guessed by whoever wrote what is in it.
-fn framed(event: &serde_json::Value) -> String {
+pub fn framed(event: &serde_json::Value) -> String {
     let mark = crate::clock::new_id().simple().to_string();
     let text = serde_json::to_string_pretty(event).unwrap_or_default();
     format!(

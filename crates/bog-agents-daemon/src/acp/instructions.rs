@@ -84,8 +84,6 @@ pub enum Dialect {
     Claude,
     /// `codex exec --json`.
     Codex,
-    /// Text: all of it is the output.
-    Text,
 }
 
 /// An MCP server. Values of variables are the host's environment's.

@@ -55,9 +55,9 @@ impl Memory {
                 ..Kept::default()
             },
         };
-        // A turn that went wrong is not gone on with: it would go wrong again. One that was cut off is, and so is one that
-        // stopped for lack of money.
-        let unfinished = of_this_run && matches!(kept.ended, None | Some(Stop::Budget | Stop::Finished));
+        // A turn that was refused, or took all its steps, would end the same way again. Any other is gone on with from where
+        // it stopped.
+        let unfinished = of_this_run && !matches!(kept.ended, Some(Stop::Refused | Stop::MaxSteps));
         let mut memory = Self { dir: dir.map(Path::to_owned), kept, unfinished };
         if of_this_run && !unfinished {
             memory.kept.session = None;
@@ -180,11 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_failed_is_begun_anew_and_one_without_money_goes_on() {
+    fn a_turn_that_was_refused_is_begun_anew_and_others_go_on() {
         let folder = tempfile::tempdir().unwrap();
-        for (stop, goes_on) in
-            [(Stop::Failed, false), (Stop::Quota, false), (Stop::Budget, true), (Stop::Cancelled, true)]
-        {
+        for (stop, goes_on) in [
+            (Stop::Refused, false),
+            (Stop::MaxSteps, false),
+            (Stop::Failed, true),
+            (Stop::Budget, true),
+            (Stop::Cancelled, true),
+        ] {
             let mut memory = Memory::open(Some(folder.path()), &format!("{stop:?}"));
             memory.begin("s");
             memory.ended(stop);

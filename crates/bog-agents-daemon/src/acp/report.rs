@@ -70,6 +70,16 @@ impl Reporter {
         }
     }
 
+    /// The agent says something that stands by itself: what it said before was on the way.
+    pub fn message(&self, text: &str) {
+        {
+            let mut state = self.state();
+            state.flush();
+            state.said = std::mem::take(&mut state.saying);
+        }
+        self.text(text);
+    }
+
     /// Something happens.
     pub fn event(&self, kind: EventKind, data: Value) {
         let mut state = self.state();

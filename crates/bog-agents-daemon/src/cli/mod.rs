@@ -3,6 +3,7 @@
 //! Commands ask the daemon over its REST API. Those about jobs also work on the job files where no daemon runs. Nothing
 //! here decides what a job means or when it is due: that is `bog-domain`'s.
 
+mod agent;
 mod completions;
 mod context;
 mod demo;
@@ -61,6 +62,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     Drain(drain::Args),
+    Agent(agent::Args),
     Completions(completions::Args),
 }
 
@@ -98,6 +100,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Usage(args) => wait(usage::run(&args, &context)),
         Command::Token(command) => wait(token::run(&command, &context)),
         Command::Drain(args) => wait(drain::run(&args, &context)),
+        Command::Agent(args) => agent::run(args),
         Command::Completions(args) => completions::run(&args, &context),
     }
 }

@@ -1,6 +1,7 @@
 //! Agents that speak a protocol: through the daemon, the runner and the host, to the record of the run.
 
 mod acp;
+mod builtin;
 mod resuming;
 
 use crate::support::{Daemon, Home};
