@@ -110,6 +110,19 @@ impl Preset {
         }
     }
 
+    /// The files, below the home folder, that a login leaves.
+    #[must_use]
+    pub const fn logins(self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &[".claude/.credentials.json"],
+            Self::Codex => &[".codex/auth.json"],
+            Self::Gemini => &[".gemini/oauth_creds.json"],
+            Self::Goose => &[".config/goose/secrets.yaml", ".config/goose/config.yaml"],
+            Self::OpenCode => &[".local/share/opencode/auth.json"],
+            Self::BogAgents => &[".bog-agents/config.toml"],
+        }
+    }
+
     /// How it is started with nobody there. `contained` says that a sandbox of ours holds it, so that its own questions and
     /// its own sandbox are in the way; `is_there` whether a program is on `PATH`.
     #[must_use]

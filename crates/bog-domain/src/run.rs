@@ -91,8 +91,10 @@ pub struct Usage {
     /// Tokens a model produced.
     pub output_tokens: Option<u64>,
     /// Of what was sent besides, tokens that the model's provider read from its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read_tokens: Option<u64>,
     /// Tokens that it wrote to its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_tokens: Option<u64>,
     /// Price of those tokens in US dollars, unrounded.
     pub cost_usd: Option<f64>,

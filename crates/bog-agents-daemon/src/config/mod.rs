@@ -6,7 +6,7 @@ mod granted;
 pub use agents::{AgentSettings, BudgetSettings};
 pub use granted::SandboxSettings;
 
-use bog_domain::job::{Ceilings, Defaults, Limits, Mcp};
+use bog_domain::job::{Ceilings, Defaults, Limits, Mcp, ModelDefaults};
 use bog_domain::units::Span;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -150,12 +150,23 @@ impl Config {
         }
     }
 
+    /// Which models there are, as far as the environment says.
+    fn models(&self) -> ModelDefaults {
+        let set = |name: &str| crate::env::var(name).filter(|value| !value.is_empty());
+        let there = |name: &str| set(name).or_else(|| set(&format!("{name}{}", crate::env::FILE_SUFFIX)));
+        let known = bog_agent::providers::configured(there).into_iter().map(|provider| provider.to_string());
+        // A key that its settings name may lie where it is only looked for when it is needed.
+        let providers = known.chain(self.providers.keys().cloned()).collect();
+        ModelDefaults { has_default: !self.model.is_empty(), providers: Some(providers) }
+    }
+
     /// What jobs get where they say nothing, and at most, for the daemon of a data folder.
     #[must_use]
     pub fn defaults(&self, data_dir: &Path) -> Defaults {
         let timezone = self.timezone.clone().unwrap_or_else(crate::clock::zone_name);
         let sandbox = self.sandbox.defaults(data_dir);
-        Defaults { timezone, limits: self.limits, ceilings: self.ceilings, sandbox }
+        let models = self.models();
+        Defaults { timezone, limits: self.limits, ceilings: self.ceilings, sandbox, models }
     }
 }
 

@@ -34,12 +34,23 @@ pub struct Defaults {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxDefaults,
+    /// Which models there are.
+    pub models: ModelDefaults,
+}
+
+/// Which models a daemon has. Where it is not known, nobody is warned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelDefaults {
+    /// Whether jobs that name no model get one by the daemon's settings.
+    pub has_default: bool,
+    /// Names of the providers whose credentials are there.
+    pub providers: Option<Vec<String>>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
         let (limits, ceilings, sandbox) = (Limits::default(), Ceilings::default(), SandboxDefaults::default());
-        Self { timezone: "UTC".to_owned(), limits, ceilings, sandbox }
+        Self { timezone: "UTC".to_owned(), limits, ceilings, sandbox, models: ModelDefaults::default() }
     }
 }
 
@@ -148,6 +159,7 @@ impl Job {
             manual_overlap,
         };
         job.grant_warnings = job.grant_warnings(&defaults.sandbox.places);
+        job.grant_warnings.extend(job.model_warning(&defaults.models));
         Ok(job)
     }
 

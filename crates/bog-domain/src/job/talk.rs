@@ -1,6 +1,6 @@
 //! What an agent that speaks a protocol is told besides its prompt, checked.
 
-use super::{Agent, env_name, template};
+use super::{Agent, Job, ModelDefaults, env_name, template};
 use crate::error::SpecError;
 use crate::fire::TriggerKind;
 use crate::job::GrantPath;
@@ -140,6 +140,30 @@ impl Talk {
             },
             effort: features.effort_level,
             max_context_tokens: features.max_context_tokens,
+        })
+    }
+}
+
+impl Job {
+    /// What somebody should know who has no model for the built-in agent yet.
+    pub(super) fn model_warning(&self, models: &ModelDefaults) -> Option<String> {
+        let there = models.providers.as_ref().filter(|_| self.agent == Agent::Builtin)?;
+        let named: Vec<&str> = self.talk.models.iter().filter_map(|model| model.split(':').next()).collect();
+        if named.is_empty() {
+            let none = there.is_empty() && !models.has_default;
+            return none.then(|| {
+                "`model`: none is named, and the daemon has no key of any model provider: set one, for example \
+                 `ANTHROPIC_API_KEY`, or `model` in `config.toml`, before it runs"
+                    .to_owned()
+            });
+        }
+        // A recorded conversation needs no key.
+        let usable = |provider: &&str| *provider == "scripted" || there.iter().any(|known| known == provider);
+        (!named.iter().any(usable)).then(|| {
+            format!(
+                "`model`: the daemon has no key of `{}`: set it before the job runs, or name it under `secrets`",
+                named[0]
+            )
         })
     }
 }
@@ -316,6 +340,21 @@ mod tests {
         let one = parse("prompt: x\nmodel: ollama:m\ncontinue: abc\nfeatures: {budget_usd: 3}\n").unwrap().talk;
         assert_eq!((one.models, one.thread), (vec!["ollama:m".to_owned()], Thread::Session("abc".to_owned())));
         assert_eq!((one.budget.run_usd, one.idle), (Some(3.0), DEFAULT_IDLE));
+    }
+
+    #[test]
+    fn a_job_without_a_model_that_works_is_warned_of() {
+        let warned = |text: &str, has_default, providers: &[&str]| {
+            let providers = Some(providers.iter().map(|name| (*name).to_owned()).collect());
+            let models = ModelDefaults { has_default, providers };
+            let spec = yaml::parse(&format!("prompt: x\n{text}\n")).unwrap();
+            let job = Job::parse("j".parse().unwrap(), &spec, &Defaults { models, ..Defaults::default() }).unwrap();
+            job.warnings().iter().any(|warning| warning.starts_with("`model`: "))
+        };
+        assert!(warned("", false, &[]));
+        assert!(!warned("", true, &[]) && !warned("", false, &["groq"]));
+        assert!(warned("model: openai:x", true, &["groq"]) && !warned("model: [openai:x, groq:y]", true, &["groq"]));
+        assert!(!warned("model: scripted:x", false, &[]) && !warned("agent: gemini", false, &[]));
     }
 
     #[test]

@@ -147,6 +147,7 @@ pub fn by_hand(job: JobUid) -> Arrival {
         due_at: at(0),
         dedupe_key: None,
         cause: Cause::default(),
+        day: (Timestamp::UNIX_EPOCH, None),
         context: "{}".to_owned(),
         draining: false,
         answer: None,
