@@ -15,6 +15,7 @@ pub struct Program {
 const EVERYWHERE: &[Program] = &[
     Program { name: "sh", package: "dash" },
     Program { name: "git", package: "git" },
+    Program { name: "openssl", package: "openssl" },
     Program { name: "python3", package: "python3" },
 ];
 

@@ -41,7 +41,7 @@ pub async fn call(remote: &Remote, request: &Request<'_>, sink: &mut Sink<'_>) -
     }
     let mut frames = Frames::new(send(post.body(body)).await?);
     let mut assembly = Assembly::default();
-    while let Some(frame) = frames.next().await? {
+    while let Some(frame) = assembly.draft.or_end(frames.next().await)? {
         let payload: Value = serde_json::from_slice(&frame.payload).map_err(|_| ModelError::broke_off())?;
         if frame.is_exception {
             return Err(in_stream(&frame.name, payload["message"].as_str().unwrap_or_default()));

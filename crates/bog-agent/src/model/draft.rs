@@ -73,6 +73,11 @@ impl Draft {
         }
     }
 
+    /// What comes next of the stream; its end where the connection is lost, but everything was said.
+    pub fn or_end<T>(&self, next: Result<Option<T>, ModelError>) -> Result<Option<T>, ModelError> {
+        next.or_else(|error| if self.ending.is_some() { Ok(None) } else { Err(error) })
+    }
+
     /// The whole answer.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub async fn call(remote: &Remote, request: &Request<'_>, sink: &mut Sink<'_>) -
     }
     let mut lines = Lines::new(send(post).await?);
     let mut draft = Draft::default();
-    while let Some(event) = lines.event().await? {
+    while let Some(event) = draft.or_end(lines.event().await)? {
         let chunk: Value = serde_json::from_str(&event.data).map_err(|_| ModelError::broke_off())?;
         take(&mut draft, &chunk, sink)?;
     }

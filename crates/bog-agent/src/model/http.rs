@@ -1,12 +1,13 @@
 //! The HTTP client that everything in the agent shares, and how it sends.
 //!
 //! Proxies are those of the given environment, not of the process: an agent in a sandbox reaches its provider through
-//! nothing else. One TLS stack: rustls with ring.
+//! nothing else.
 
 use super::ModelError;
 use super::classify::Refusal;
 use crate::clock;
 use crate::environment::Environment;
+use crate::tls;
 use reqwest::{Client, NoProxy, Proxy, RequestBuilder, Response};
 use std::time::Duration;
 
@@ -22,11 +23,11 @@ const ERROR_BODY: usize = 64 * 1024;
 /// A client for an agent with this environment.
 ///
 /// # Errors
-/// When a proxy variable holds no proxy: with its name.
+/// When a proxy variable holds no proxy, or the file with further authorities cannot be used: which.
 pub fn client(environment: &Environment) -> Result<Client, String> {
-    // Whoever was first has installed the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).no_proxy();
+    let tls = tls::client(environment)?;
+    let mut builder =
+        Client::builder().tls_backend_preconfigured(tls).connect_timeout(CONNECT).read_timeout(SILENCE).no_proxy();
     builder = builder.user_agent(concat!("bog-agents-daemon/", env!("CARGO_PKG_VERSION")));
     let direct = first(environment, &["NO_PROXY", "no_proxy"]).and_then(|(_, list)| NoProxy::from_string(&list));
     if let Some((name, url)) = first(environment, &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]) {

@@ -21,7 +21,7 @@ pub async fn call(remote: &Remote, request: &Request<'_>, sink: &mut Sink<'_>) -
     }
     let mut lines = Lines::new(send(post).await?);
     let mut draft = Draft::default();
-    while let Some(line) = lines.next().await? {
+    while let Some(line) = draft.or_end(lines.next().await)? {
         if line.trim().is_empty() {
             continue;
         }

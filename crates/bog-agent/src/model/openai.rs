@@ -20,7 +20,7 @@ pub async fn call(remote: &Remote, request: &Request<'_>, sink: &mut Sink<'_>) -
     }
     let mut lines = Lines::new(send(post).await?);
     let mut assembly = Assembly::default();
-    while let Some(event) = lines.event().await? {
+    while let Some(event) = assembly.draft.or_end(lines.event().await)? {
         if event.data.trim() == "[DONE]" {
             break;
         }

@@ -6,3 +6,4 @@ mod protocol;
 mod providers;
 mod proxy;
 mod support;
+mod tls;
