@@ -78,6 +78,10 @@ impl Client {
         let used = updates::tell(update.update, &mut self.state().calls, &self.0.reporter);
         match used {
             Some(Used::ByModel(models)) => self.used(models),
+            Some(Used::Step(step)) => {
+                let latest = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner).latest().to_vec();
+                self.used(plus(&latest, &[step]));
+            }
             Some(Used::Cost(cost)) => self.used(vec![ModelUsage { cost_usd: Some(cost), ..ModelUsage::default() }]),
             None => {}
         }

@@ -105,6 +105,11 @@ impl Memory {
         self.write(false);
     }
 
+    /// What the conversation has used by now.
+    pub fn latest(&self) -> &[ModelUsage] {
+        &self.kept.latest
+    }
+
     /// What the conversation had used when this run began.
     pub fn before(&self) -> &[ModelUsage] {
         &self.kept.before

@@ -100,9 +100,11 @@ pub fn tell(update: Value, calls: &mut Calls, reporter: &Reporter) -> Option<Use
     let kind = update.get("sessionUpdate")?.as_str()?.to_owned();
     match kind.as_str() {
         "agent_message_chunk" => {
-            if let ContentBlock::Text(text) = read::<ContentChunk>(update)?.content {
+            let chunk: ContentChunk = read(update)?;
+            if let ContentBlock::Text(text) = chunk.content {
                 reporter.text(&text.text);
             }
+            return step(chunk.meta.as_ref());
         }
         "tool_call" => {
             let call: ToolCall = read(update)?;
@@ -144,6 +146,21 @@ pub enum Used {
     ByModel(Vec<ModelUsage>),
     /// What it costs.
     Cost(f64),
+    /// What one more step used.
+    Step(ModelUsage),
+}
+
+/// What Gemini CLI and those that are made from it say with the last piece of an answer.
+fn step(meta: Option<&Meta>) -> Option<Used> {
+    let usage = meta?.get("usage")?;
+    let count = |name: &str| usage.get(name).and_then(Value::as_u64);
+    let cached = count("cachedReadTokens");
+    Some(Used::Step(ModelUsage {
+        input_tokens: count("inputTokens").map(|all| all.saturating_sub(cached.unwrap_or(0))),
+        output_tokens: count("outputTokens"),
+        cache_read_tokens: cached,
+        ..ModelUsage::default()
+    }))
 }
 
 fn used(update: UsageUpdate, reporter: &Reporter) -> Option<Used> {
@@ -154,6 +171,7 @@ fn used(update: UsageUpdate, reporter: &Reporter) -> Option<Used> {
     let data = match &used {
         Used::ByModel(models) => json!({ "models": models, "context_tokens": update.used }),
         Used::Cost(cost) => json!({ "cost_usd": cost, "context_tokens": update.used }),
+        Used::Step(model) => json!({ "models": [model], "context_tokens": update.used }),
     };
     reporter.event(EventKind::Usage, data);
     Some(used)

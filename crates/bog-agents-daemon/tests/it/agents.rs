@@ -2,6 +2,7 @@
 
 mod acp;
 mod builtin;
+mod others;
 mod resuming;
 
 use crate::support::{Daemon, Home};
