@@ -216,17 +216,19 @@ impl Journal {
         Ok((Self { file: Some((path, file)), mask }, lines))
     }
 
-    /// Writes a line down. It is on the disk when this returns.
+    /// Writes a line down. It is on the disk when this returns if it is to `hold`; else it is with the next that is, and
+    /// until then survives the end of the process, not that of the machine.
     ///
     /// # Errors
     /// When the system refuses: nothing may be done that this was to record.
-    pub fn write(&mut self, line: &Line) -> Result<(), JournalError> {
+    pub fn write(&mut self, line: &Line, hold: bool) -> Result<(), JournalError> {
         let Some((path, file)) = &mut self.file else { return Ok(()) };
         let failed = |source| JournalError::Io { path: path.clone(), source };
         let json = serde_json::to_string(line).map_err(|error| failed(error.into()))?;
         let json = self.mask.mask(&json);
         let line = format!("{VERSION} {:08x} {json}\n", crc32fast::hash(json.as_bytes()));
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
+        let written = file.write_all(line.as_bytes());
+        written.and_then(|()| if hold { file.sync_data() } else { Ok(()) }).map_err(failed)
     }
 }
 
@@ -283,7 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::create(folder.path(), "one", mask).unwrap();
         for line in lines {
-            journal.write(line).unwrap();
+            journal.write(line, true).unwrap();
         }
         let path = folder.path().join("one.journal");
         (folder, path)
@@ -295,7 +297,7 @@ mod tests {
         let (folder, _) = written(&lines, Mask::default());
         let (mut journal, read) = Journal::open(folder.path(), "one", Mask::default()).unwrap();
         assert_eq!(read, lines);
-        journal.write(&began("third")).unwrap();
+        journal.write(&began("third"), true).unwrap();
         assert_eq!(Journal::open(folder.path(), "one", Mask::default()).unwrap().1.len(), 3);
     }
 
@@ -308,7 +310,7 @@ mod tests {
             fs::write(&path, &whole[..end]).unwrap();
             let (mut journal, read) = Journal::open(folder.path(), "one", Mask::default()).unwrap();
             assert_eq!(read, [began("first")], "{end}");
-            journal.write(&began("third")).unwrap();
+            journal.write(&began("third"), true).unwrap();
             assert_eq!(Journal::open(folder.path(), "one", Mask::default()).unwrap().1.len(), 2, "{end}");
         }
     }

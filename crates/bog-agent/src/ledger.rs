@@ -1,4 +1,4 @@
-//! What a turn has used, and what it may still use. Before each step the most that it can cost is set aside; after it, what
+//! What a session has used, and what it may still use. Before each step the most that it can cost is set aside; after it, what
 //! it did cost is settled. Where that is not known, what was set aside counts.
 
 use crate::chat::Tokens;
@@ -20,6 +20,8 @@ pub struct Ledger {
     budget: Budget,
     usage: Vec<ModelUsage>,
     steps: u32,
+    /// Those of earlier turns.
+    steps_before: u32,
     usd: f64,
     tokens: u64,
 }
@@ -28,18 +30,18 @@ impl Ledger {
     /// With nothing used yet.
     #[must_use]
     pub fn new(prices: Prices, budget: Budget) -> Self {
-        Self { prices, budget, usage: Vec::new(), steps: 0, usd: 0.0, tokens: 0 }
+        Self { prices, budget, usage: Vec::new(), steps: 0, steps_before: 0, usd: 0.0, tokens: 0 }
     }
 
-    /// Begins anew, for another turn.
-    pub fn clear(&mut self) {
-        (self.usage, self.steps, self.usd, self.tokens) = (Vec::new(), 0, 0.0, 0);
+    /// A turn begins: its steps are counted for themselves.
+    pub fn begin_turn(&mut self) {
+        self.steps_before = self.steps;
     }
 
-    /// Finished model calls.
+    /// Finished model calls of the turn.
     #[must_use]
-    pub fn steps(&self) -> u32 {
-        self.steps
+    pub fn turn_steps(&self) -> u32 {
+        self.steps - self.steps_before
     }
 
     /// What was used so far.
@@ -194,7 +196,7 @@ mod tests {
         ledger.settle(&ledger.paid(SONNET, Tokens::default(), reserved));
         assert!(reserve(&ledger, 30_000, SONNET).is_err());
         let usage = &ledger.report().usage[0];
-        assert_eq!((usage.input_tokens, usage.cost_usd, ledger.steps()), (Some(1000), None, 2));
+        assert_eq!((usage.input_tokens, usage.cost_usd, ledger.turn_steps()), (Some(1000), None, 2));
         assert_eq!(usage.cache_read_tokens, None);
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The key in `_meta` under which [`Settings`] stand in `session/new` and `session/load`, [`Turn`] in `session/prompt`, and
-/// [`Report`] in `session/update` (in those with a `usage_update`) and in the answer to `session/prompt`.
+/// [`Report`] in `session/update` (in those with a `usage_update`) and in the answer to `session/prompt`, [`Note`] in those with
+/// an `agent_thought_chunk`.
 pub const META: &str = "bog-agents";
 
 /// What a session is given. Everything may be left out.
@@ -42,7 +43,7 @@ pub struct Settings {
     pub max_context_tokens: Option<u64>,
     /// How hard the model is to think: `low`, `medium` or `high`.
     pub effort: Option<String>,
-    /// What a turn may spend.
+    /// What the session may spend.
     pub budget: Budget,
     /// Prices that differ from the table in this crate, by `provider:model`.
     pub prices: BTreeMap<String, Price>,
@@ -108,7 +109,7 @@ pub struct Step {
     pub prompt: String,
 }
 
-/// What a turn may spend; it stops before a step that may exceed it. A turn that is resumed has spent what it had.
+/// What a session may spend, over all of its turns; it stops before a step that may exceed it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
@@ -132,8 +133,8 @@ pub struct Price {
     pub cache_write: Option<f64>,
 }
 
-/// What a session tells: after every step and at the end of its turn, always about the whole turn so far, also about what it
-/// did before it was interrupted and resumed.
+/// What a session tells: after every step and at the end of each turn, always about the whole session so far, also about
+/// what it did before it was loaded from its journal.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
@@ -145,6 +146,15 @@ pub struct Report {
     pub stop: Option<Stop>,
     /// The final text: what the model said last, without what it said on the way; only at the end.
     pub text: Option<String>,
+}
+
+/// What stands in `_meta` of an `agent_thought_chunk` that is no thought: something that happened besides, like a provider
+/// that is asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// What happened, for people.
+    pub note: String,
 }
 
 /// What one model was used for. A number that the provider did not tell is none, which is not nothing.

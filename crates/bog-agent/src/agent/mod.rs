@@ -115,7 +115,8 @@ impl Session {
                 None => tell.note("the turn goes on where it was interrupted"),
             }
         } else {
-            self.record(Whose::Main, Entry::Began { prompt })?;
+            // What is said next holds both.
+            self.record_so(Whose::Main, Entry::Began { prompt }, false)?;
         }
         let text = if self.settings.pipeline.is_empty() {
             if !self.main.has_begun() {
@@ -136,14 +137,19 @@ impl Session {
         }
     }
 
-    /// Writes an entry down, and applies it.
+    /// Writes an entry down for good, and applies it.
     fn record(&mut self, whose: Whose, entry: Entry) -> Result<(), JournalError> {
+        self.record_so(whose, entry, true)
+    }
+
+    /// Writes an entry down, and applies it; what need not `hold` may be lost with the machine.
+    fn record_so(&mut self, whose: Whose, entry: Entry, hold: bool) -> Result<(), JournalError> {
         let within = match (whose, &self.sub) {
             (Whose::Sub, Some((id, _))) => Some(id.clone()),
             (Whose::Sub, None) | (Whose::Main, _) => None,
         };
         let line = Line { within, entry };
-        self.journal.write(&line)?;
+        self.journal.write(&line, hold)?;
         self.apply(&line);
         Ok(())
     }
@@ -156,7 +162,7 @@ impl Session {
         match (&line.within, &line.entry) {
             (None, entry) => {
                 if matches!(entry, Entry::Began { .. }) {
-                    self.ledger.clear();
+                    self.ledger.begin_turn();
                     self.sub = None;
                 }
                 self.main.apply(entry);

@@ -51,7 +51,7 @@ impl Session {
 
     async fn ask(&mut self, whose: Whose, tell: &mut Teller) -> Result<Asked, Halt> {
         let limit = self.settings.max_steps.unwrap_or(MAX_STEPS);
-        if self.ledger.steps() >= limit {
+        if self.ledger.turn_steps() >= limit {
             return Err(Halt::Stop(Stop::MaxSteps { steps: limit }));
         }
         let tools = self.specs(whose);

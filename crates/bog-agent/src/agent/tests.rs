@@ -196,7 +196,7 @@ async fn a_turn_that_ended_is_told_again_and_a_stopped_one_goes_on() {
     let (report, _) = go(&mut world.load(&id).await, "", Turn { resume: true }).await;
     assert_eq!((report.text.as_deref(), report.steps), (Some("hello"), 2));
     let (report, _) = go(&mut world.load(&id).await, "and again", Turn::default()).await;
-    assert_eq!((report.text.as_deref(), report.steps), (Some("again"), 1), "a new turn is counted for itself");
+    assert_eq!((report.text.as_deref(), report.steps), (Some("again"), 3), "all turns of a session are counted");
 }
 
 #[tokio::test]

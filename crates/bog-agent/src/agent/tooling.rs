@@ -41,7 +41,8 @@ impl Session {
                 false => Err(DENIED.to_owned()),
                 true => {
                     if !began {
-                        self.record(whose, Entry::Started { id: call.id.clone() })?;
+                        // Reading twice does no harm.
+                        self.record_so(whose, Entry::Started { id: call.id.clone() }, shown.kind.may_change())?;
                     }
                     tell.tell(Told::Running(call.id.clone()));
                     if is_task { self.sub_agent(&call, tell).await? } else { self.carry_out(whose, &call).await }

@@ -2,7 +2,7 @@
 
 use crate::agent::{Answer, Call, Told};
 use crate::chat::{Block, Message};
-use crate::session::{META, Report, Stop};
+use crate::session::{META, Note, Stop};
 use crate::tools::{Item, Kind, State};
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
@@ -12,6 +12,7 @@ use agent_client_protocol::v1::schema::{
     ToolKind, UsageUpdate,
 };
 use agent_client_protocol::{Client, Error};
+use serde::Serialize;
 
 const ALLOW: &str = "allow";
 const REJECT: &str = "reject";
@@ -33,7 +34,10 @@ impl Listener<'_> {
         match told {
             Told::Text(text) => self.update(SessionUpdate::AgentMessageChunk(chunk(text))),
             Told::Thought(text) => self.update(SessionUpdate::AgentThoughtChunk(chunk(text))),
-            Told::Note(text) => self.update(SessionUpdate::AgentThoughtChunk(chunk(format!("[{text}]\n")))),
+            Told::Note(note) => {
+                let shown = chunk(format!("[{note}]\n")).meta(meta(&Note { note }));
+                self.update(SessionUpdate::AgentThoughtChunk(shown))
+            }
             Told::Call(call) => self.update(SessionUpdate::ToolCall(tool_call(&call))),
             Told::Running(id) => self.tool(id, ToolCallUpdateFields::new().status(ToolCallStatus::InProgress)),
             Told::Result { id, text, is_error } => {
@@ -117,10 +121,10 @@ impl Listener<'_> {
     }
 }
 
-/// A report for `_meta`.
-pub fn meta(report: &Report) -> Meta {
+/// A report or a note for `_meta`.
+pub fn meta(ours: &impl Serialize) -> Meta {
     let mut meta = Meta::new();
-    meta.insert(META.to_owned(), serde_json::to_value(report).unwrap_or_default());
+    meta.insert(META.to_owned(), serde_json::to_value(ours).unwrap_or_default());
     meta
 }
 

@@ -44,6 +44,7 @@ impl Mock {
 
     /// The requests that it got, newest last.
     pub async fn requests(&self) -> Vec<serde_json::Value> {
+        bog_agent::tls::use_ring();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let journal = client.get(format!("{}/__aimock/journal", self.url)).send().await.unwrap();
         serde_json::from_str(&journal.text().await.unwrap()).unwrap()

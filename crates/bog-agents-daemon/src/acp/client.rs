@@ -101,8 +101,18 @@ impl Client {
 
     /// Answers a request for permission.
     pub fn permit(&self, request: &RequestPermissionRequest) -> RequestPermissionResponse {
-        let call = self.state().calls.with(&request.tool_call);
+        let (is_new, call) = {
+            let mut state = self.state();
+            let is_new = !state.calls.knows(&request.tool_call.tool_call_id);
+            (is_new, state.calls.with(&request.tool_call))
+        };
         let title = call.title.clone().unwrap_or_else(|| "something".to_owned());
+        if is_new {
+            // Some agents tell of a call by asking for it.
+            let kind = call.kind.unwrap_or(ToolKind::Other).as_str();
+            let data = json!({ "id": request.tool_call.tool_call_id, "name": title, "title": title, "kind": kind });
+            self.0.reporter.event(EventKind::ToolCall, data);
+        }
         let decided = self.decide(call.kind.unwrap_or(ToolKind::Other), &call.paths);
         let (wanted, said) = match &decided {
             Ok(()) => {

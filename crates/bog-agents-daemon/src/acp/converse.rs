@@ -1,21 +1,21 @@
 //! One conversation: from `initialize` to the end of the turn, with a bound on every silence.
 
+use super::answers::answering;
 use super::client::Client;
-use super::instructions::{Instructions, Server, Transport};
-use super::updates::{self, Update};
+use super::ending::{of_reason, of_stop, words};
+use super::instructions::Instructions;
+use super::servers::mcp_server;
+use super::updates;
 use super::{Host, ended, failed};
 use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::ConnectionTo;
 use agent_client_protocol::v1::schema::{
-    AgentCapabilities, CancelNotification, ClientCapabilities, ContentBlock, CreateTerminalRequest,
-    CreateTerminalResponse, EnvVariable, FileSystemCapabilities, HttpHeader, Implementation, InitializeRequest,
-    KillTerminalRequest, KillTerminalResponse, LoadSessionRequest, McpServer, McpServerHttp, McpServerStdio, Meta,
-    NewSessionRequest, PromptRequest, ReadTextFileRequest, ReleaseTerminalRequest, ReleaseTerminalResponse,
-    RequestPermissionRequest, SessionId, StopReason, TerminalOutputRequest, TextContent, WaitForTerminalExitRequest,
-    WaitForTerminalExitResponse, WriteTextFileRequest,
+    AgentCapabilities, CancelNotification, ClientCapabilities, ContentBlock, FileSystemCapabilities, Implementation,
+    InitializeRequest, LoadSessionRequest, McpServer, Meta, NewSessionRequest, PromptRequest, PromptResponse,
+    SessionId, TextContent,
 };
-use agent_client_protocol::{Agent, ConnectTo, Error, on_receive_notification, on_receive_request};
-use bog_agent::session::{self, META, Turn};
+use agent_client_protocol::{Agent, ConnectTo, Error};
+use bog_agent::session::{META, Turn};
 use bog_domain::agent_end::{AgentEnd, Stop, cost_usd, tokens};
 use serde_json::json;
 use std::future::Future;
@@ -35,83 +35,8 @@ pub async fn converse(
 ) -> AgentEnd {
     let client = Client::new(host);
     let talk = Talk { host, name, client: client.clone() };
-    let [for_updates, for_questions, for_reads, for_writes] = [(); 4].map(|()| client.clone());
-    let [for_starts, for_looks, for_waits, for_kills, for_releases] = [(); 5].map(|()| client.clone());
-    let end = agent_client_protocol::Client
-        .v1()
-        .on_receive_notification(
-            async move |update: Update, _| {
-                for_updates.update(update);
-                Ok(())
-            },
-            on_receive_notification!(),
-        )
-        .on_receive_request(
-            async move |request: RequestPermissionRequest, responder, _| {
-                responder.respond(for_questions.permit(&request))
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: ReadTextFileRequest, responder, _| {
-                responder.respond_with_result(for_reads.read(&request))
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: WriteTextFileRequest, responder, _| {
-                responder.respond_with_result(for_writes.write(&request))
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: CreateTerminalRequest, responder, connection: ConnectionTo<Agent>| {
-                let started = for_starts.start(&request);
-                let answer = started.and_then(|(id, follow)| {
-                    connection.spawn(async move {
-                        follow.await;
-                        Ok(())
-                    })?;
-                    Ok(CreateTerminalResponse::new(id))
-                });
-                responder.respond_with_result(answer)
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: TerminalOutputRequest, responder, _| {
-                responder.respond_with_result(for_looks.terminal(&request.terminal_id).map(|terminal| terminal.look()))
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: WaitForTerminalExitRequest, responder, connection: ConnectionTo<Agent>| match for_waits
-                .terminal(&request.terminal_id)
-            {
-                Ok(terminal) => connection
-                    .spawn(async move { responder.respond(WaitForTerminalExitResponse::new(terminal.wait().await)) }),
-                Err(error) => responder.respond_with_error(error),
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: KillTerminalRequest, responder, _| {
-                let killed = for_kills.terminal(&request.terminal_id).map(|terminal| terminal.kill());
-                responder.respond_with_result(killed.map(|()| KillTerminalResponse::new()))
-            },
-            on_receive_request!(),
-        )
-        .on_receive_request(
-            async move |request: ReleaseTerminalRequest, responder, _| {
-                let released = for_releases.release(&request.terminal_id);
-                responder.respond_with_result(released.map(|()| ReleaseTerminalResponse::new()))
-            },
-            on_receive_request!(),
-        )
-        .connect_with(transport, async |connection: ConnectionTo<Agent>| {
-            Ok(talk.turn(&connection).await.unwrap_or_else(|end| end))
-        })
-        .await;
+    let turn = async |connection: ConnectionTo<Agent>| Ok(talk.turn(&connection).await.unwrap_or_else(|end| end));
+    let end = answering(&client).connect_with(transport, turn).await;
     client.close();
     end.unwrap_or_else(|error| failed(format!("the connection to the agent `{name}` broke: {}", words(&error))))
 }
@@ -229,7 +154,7 @@ impl Talk<'_> {
     fn answered(
         &self,
         connection: &ConnectionTo<Agent>,
-        answer: Result<agent_client_protocol::v1::schema::PromptResponse, Error>,
+        answer: Result<PromptResponse, Error>,
     ) -> Result<AgentEnd, AgentEnd> {
         let answer = answer.map_err(|error| self.broken(connection, "session/prompt", &error))?;
         self.note_usage(answer.meta.as_ref());
@@ -354,78 +279,4 @@ pub fn framed(event: &serde_json::Value) -> String {
 
 fn turn(session: &Session) -> Option<Meta> {
     session.resumes.then(|| Meta::from_iter([(META.to_owned(), json!(Turn { resume: true }))]))
-}
-
-fn mcp_server(server: &Server, http: bool) -> Result<McpServer, String> {
-    let value = |name: &String| {
-        crate::env::var(name).ok_or_else(|| format!("`{name}` is not set: name it in the job's `secrets` or `env`"))
-    };
-    match &server.transport {
-        Transport::Stdio { command, env } => {
-            let (program, arguments) = command.split_first().ok_or("it names no program")?;
-            let variable = |name: &String| Ok::<_, String>(EnvVariable::new(name.clone(), value(name)?));
-            let env = env.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
-            let path = crate::env::program(program).unwrap_or_else(|| program.into());
-            Ok(McpServer::Stdio(McpServerStdio::new(&server.name, path).args(arguments.to_vec()).env(env)))
-        }
-        Transport::Http { .. } if !http => Err("the agent does not speak to MCP servers over HTTP".to_owned()),
-        Transport::Http { url, headers } => {
-            let header =
-                |(name, variable): (&String, &String)| Ok::<_, String>(HttpHeader::new(name.clone(), value(variable)?));
-            let headers = headers.iter().map(header).collect::<Result<Vec<_>, _>>()?;
-            Ok(McpServer::Http(McpServerHttp::new(&server.name, url).headers(headers)))
-        }
-    }
-}
-
-/// What an agent of ours says of its end.
-fn of_stop(stop: session::Stop) -> AgentEnd {
-    match stop {
-        session::Stop::Finished => ended(Stop::Finished, None),
-        session::Stop::Budget { message } => ended(Stop::Budget, Some(message)),
-        session::Stop::MaxSteps { steps } => ended(
-            Stop::MaxSteps,
-            Some(format!("the limit of {steps} steps was reached; raise `max_steps` if the job needs more")),
-        ),
-        session::Stop::Quota { message, resets_at } => {
-            let until = resets_at.map(|at| format!("; it is there again at {at}")).unwrap_or_default();
-            ended(Stop::Quota, Some(format!("the provider's quota is used up: {message}{until}")))
-        }
-        session::Stop::Refused { message } => ended(Stop::Refused, Some(format!("the model refused: {message}"))),
-        session::Stop::Cancelled => ended(Stop::Cancelled, None),
-        session::Stop::Failed { message } => failed(message),
-    }
-}
-
-/// What the protocol says of the end of a turn.
-fn of_reason(reason: StopReason) -> AgentEnd {
-    match reason {
-        StopReason::EndTurn => ended(Stop::Finished, None),
-        StopReason::MaxTokens => {
-            failed("the model's answer reached the largest size it may have; ask for less at once")
-        }
-        StopReason::MaxTurnRequests => {
-            ended(Stop::MaxSteps, Some("the agent reached its own limit of steps for one turn".to_owned()))
-        }
-        StopReason::Refusal => ended(Stop::Refused, Some("the model refused to go on".to_owned())),
-        StopReason::Cancelled => {
-            ended(Stop::Cancelled, Some("the agent ended its turn as if it had been cancelled".to_owned()))
-        }
-        _ => failed("the agent ended its turn for a reason that this version does not know"),
-    }
-}
-
-/// An error of the protocol, for people.
-fn words(error: &Error) -> String {
-    let data = error.data.as_ref().map(|data| match data {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
-    match data {
-        Some(data) if !data.is_empty() => {
-            let cut = data.floor_char_boundary(500);
-            format!("{}: {}", error.message, &data[..cut])
-        }
-        Some(_) | None => error.message.clone(),
-    }
 }

@@ -5,14 +5,17 @@
 //! It decides nothing about the run: what its last line means, the runner and the daemon say. It holds no secret but the
 //! environment that the agent has too.
 
+mod answers;
 mod builtin;
 mod child;
 mod client;
 mod converse;
+mod ending;
 pub mod instructions;
 mod lines;
 mod memory;
 mod report;
+mod servers;
 mod stream;
 mod terminal;
 mod updates;

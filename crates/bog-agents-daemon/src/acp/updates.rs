@@ -49,6 +49,11 @@ pub struct Call {
 }
 
 impl Calls {
+    /// Whether a call was told of before.
+    pub fn knows(&self, id: &ToolCallId) -> bool {
+        self.0.contains_key(id)
+    }
+
     /// What is known of a call, with what an update adds.
     pub fn with(&mut self, update: &ToolCallUpdate) -> Call {
         let fields = &update.fields;

@@ -116,10 +116,10 @@ fn whoever_is_killed_the_run_goes_on_and_repeats_nothing() {
 fn a_run_stops_at_its_budget_and_goes_on_after_a_restart() {
     let prices = "[prices.'scripted:script.jsonl']\ninput = 1000\noutput = 1000\n";
     let step =
-        json!({ "calls": [{ "name": "ls", "arguments": { "path": "." } }], "usage": { "input": 400, "output": 100 } });
+        json!({ "calls": [{ "name": "ls", "arguments": { "path": "." } }], "usage": { "input": 1500, "output": 100 } });
     let world = World::new(&[step.clone(), step, json!({ "text": "Done.", "usage": { "input": 100, "output": 10 } })]);
     std::fs::write(world.home.data().join("config.toml"), prices).unwrap();
-    // The most that one step may cost is a little more than two dollars; one costs half a dollar.
+    // One step costs $1.60, and the next one may cost more than what is left then.
     world.job("j", "budget: {run_usd: 2.3}");
     let daemon = world.home.start();
     let run = daemon.fire("j");
@@ -135,9 +135,9 @@ fn a_run_stops_at_its_budget_and_goes_on_after_a_restart() {
     let ended = daemon.finished(&run);
     assert_eq!((&ended["outcome"], &ended["output"]), (&json!("succeeded"), &json!("Done.")), "{ended}");
     let cost = ended["usage"]["cost_usd"].as_f64().unwrap();
-    assert!((cost - 1.11).abs() < 1e-9, "{ended}");
+    assert!((cost - 3.31).abs() < 1e-9, "{ended}");
     let csv = String::from_utf8(world.home.run(&["usage", "--by", "job", "--csv"]).stdout).unwrap();
-    assert!(csv.starts_with("job,runs,input_tokens") && csv.contains("j,1,900,210,"), "{csv}");
+    assert!(csv.starts_with("job,runs,input_tokens") && csv.contains("j,1,3100,210,"), "{csv}");
     assert_eq!(crate::support::violations(&world.home.data()), Vec::<String>::new());
 }
 

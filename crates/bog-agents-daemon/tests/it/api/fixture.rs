@@ -20,6 +20,7 @@ use bog_domain::job::Defaults;
 use bog_domain::run::{Outcome, Usage};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -195,7 +196,7 @@ fn contained() -> Containment {
     }
 }
 
-/// A document with everything that differs from run to run replaced by its kind.
+/// A document with everything that differs from run to run replaced by its kind, and its fields by name.
 pub fn tidy(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(tidy_text(text)),
@@ -212,6 +213,8 @@ pub fn tidy(value: Value) -> Value {
                 };
                 (name, value)
             })
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
