@@ -37,7 +37,16 @@ pub fn ensure() -> Result<()> {
     eprintln!("==> installing {}", missing.join(" "));
     std::fs::create_dir_all(&folder).with_context(|| format!("`{}` cannot be made", folder.display()))?;
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--omit=optional", "--loglevel=error", "--prefix"]);
+    npm.args([
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+        "--ignore-scripts",
+        "--omit=optional",
+        "--loglevel=error",
+        "--prefix",
+    ]);
     npm.arg(&folder).args(PACKAGES.map(|(name, version)| format!("{name}@{version}"))).stdin(Stdio::null());
     let status = npm.status().context("`npm` could not be started")?;
     if !status.success() {

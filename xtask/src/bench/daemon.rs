@@ -83,9 +83,17 @@ impl Daemon {
     /// # Errors
     /// When it cannot be started, ends early, or is not ready in time.
     pub fn start(data: &Scratch) -> Result<Self> {
+        Self::start_with(data, &[])
+    }
+
+    /// As [`Self::start`], with these variables.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(data: &Scratch, variables: &[(&str, &str)]) -> Result<Self> {
         let program = given_program().unwrap_or_else(|| root().join("target/release/bog-agents-daemon"));
         let mut command = Command::new(&program);
-        command.args(["run", "--port", "0"]).env("BOG_DAEMON_DATA_DIR", data.path());
+        command.args(["run", "--port", "0"]).env("BOG_DAEMON_DATA_DIR", data.path()).envs(variables.iter().copied());
         let log = fs::File::create(data.path().join("bench-stderr.log"))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let before = Instant::now();

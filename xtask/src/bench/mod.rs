@@ -3,6 +3,7 @@
 //! Timings never decide whether it passes: machines differ. It fails only where something could not be measured.
 
 mod accept;
+mod agent;
 mod containment;
 mod cron;
 mod daemon;
@@ -11,6 +12,7 @@ mod idle_cpu;
 mod idle_memory;
 mod jobs;
 mod limits;
+mod llm;
 mod proc;
 mod request_to_agent;
 mod runs;
@@ -60,7 +62,7 @@ impl Row {
 type Measure = fn(Effort, &limits::Limits) -> Result<Vec<Row>>;
 
 /// Every benchmark by name, in the order of the table.
-const BENCHES: [(&str, Measure); 8] = [
+const BENCHES: [(&str, Measure); 9] = [
     ("idle-memory", idle_memory::measure),
     ("idle-cpu", idle_cpu::measure),
     ("start", start::measure),
@@ -69,6 +71,7 @@ const BENCHES: [(&str, Measure); 8] = [
     ("containment", containment::measure),
     ("cron", cron::measure),
     ("runs", runs::measure),
+    ("agent", agent::measure),
 ];
 
 /// Measures what `options` name, or everything, and prints the table.

@@ -89,8 +89,9 @@ mod tests {
             take(&line, &mut known, &reporter);
         }
         assert_eq!((reporter.final_text().as_str(), known.session.as_deref()), ("Done.", Some("t")));
-        assert_eq!(known.end.map(|end| end.stop), Some(Stop::Finished));
+        assert_eq!(known.end.as_ref().map(|end| end.stop), Some(Stop::Finished));
         assert_eq!((known.usage[0].input_tokens, known.usage[0].cache_read_tokens), (Some(6), Some(4)));
         take(&json!({ "type": "turn.failed", "error": { "message": "no quota" } }), &mut known, &reporter);
+        assert_eq!(known.end.and_then(|end| end.message).as_deref(), Some("no quota"));
     }
 }
