@@ -6,9 +6,6 @@ use crate::journal::{Paid, Reserved};
 use crate::prices::Prices;
 use crate::session::{Budget, ModelUsage, Report};
 
-/// The most that a model writes in one step, in tokens.
-pub const MAX_OUTPUT: u32 = 8192;
-
 /// A step for whose answer there is less than this is not begun.
 const MIN_OUTPUT: u32 = 256;
 
@@ -56,13 +53,12 @@ impl Ledger {
         self.usage.iter().map(|usage| usage.cost_usd).sum()
     }
 
-    /// Sets aside what a step can cost at most that reads about `input` tokens and may be answered by any of `models`; and
-    /// says how much may be written in it.
+    /// Sets aside what a step can cost at most that reads about `input` tokens, writes at most `output`, and may be answered
+    /// by any of `models`; and says how much may be written in it.
     ///
     /// # Errors
     /// When the budget does not allow the step: which and by how much, for people.
-    pub fn reserve(&self, input: u64, models: &[String]) -> Result<(u32, Reserved), String> {
-        let mut output = MAX_OUTPUT;
+    pub fn reserve(&self, input: u64, mut output: u32, models: &[String]) -> Result<(u32, Reserved), String> {
         if let Some(most) = self.budget.tokens {
             let left = most.saturating_sub(self.tokens).saturating_sub(input);
             output = output.min(u32::try_from(left).unwrap_or(u32::MAX));
@@ -87,7 +83,7 @@ impl Ledger {
             let read = as_f64(input) * price.input.max(price.cache_write.unwrap_or(0.0)) / 1e6;
             if let Some(most) = self.budget.usd {
                 let left = most - self.usd - read;
-                let affordable = if price.output > 0.0 { left * 1e6 / price.output } else { f64::from(MAX_OUTPUT) };
+                let affordable = if price.output > 0.0 { left * 1e6 / price.output } else { f64::from(output) };
                 if affordable < f64::from(MIN_OUTPUT) || left < 0.0 {
                     return Err(format!(
                         "the budget is {most} US dollars, {:.6} are used, and the next step of `{model}` may cost {:.6} more",
@@ -156,6 +152,7 @@ fn as_f64(count: u64) -> f64 {
 mod tests {
     use super::*;
 
+    const MAX_OUTPUT: u32 = 8192;
     const SONNET: &str = "anthropic:claude-sonnet-4-5";
 
     fn ledger(usd: Option<f64>, tokens: Option<u64>) -> Ledger {
@@ -163,7 +160,7 @@ mod tests {
     }
 
     fn reserve(ledger: &Ledger, input: u64, model: &str) -> Result<(u32, Reserved), String> {
-        ledger.reserve(input, &[model.to_owned()])
+        ledger.reserve(input, MAX_OUTPUT, &[model.to_owned()])
     }
 
     #[test]

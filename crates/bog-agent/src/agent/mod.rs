@@ -1,6 +1,6 @@
 //! A session: it takes a prompt, lets the model call tools until it has nothing more to do, and says how that ended.
 //!
-//! Everything that happens is an [`Entry`]: written to the journal first, then applied. A session that was interrupted goes
+//! Everything that happens is an `Entry`: written to the journal first, then applied. A session that was interrupted goes
 //! on from its journal by the same code.
 
 mod compact;

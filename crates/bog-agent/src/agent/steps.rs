@@ -5,8 +5,8 @@ use super::conversation::Next;
 use super::told::{Teller, Told};
 use super::{Halt, MAX_STEPS, Session, Whose};
 use crate::chat::{Block, Message, Reply, ToolSpec};
-use crate::journal::Entry;
-use crate::model::{Delta, ModelError, Request};
+use crate::journal::{Entry, Reserved};
+use crate::model::{Delta, Effort, Model, ModelError, Request, Spent};
 use crate::session::Stop;
 
 /// How much of the context may be full before a conversation is shortened, in per cent.
@@ -14,6 +14,10 @@ const FULL: u64 = 75;
 
 /// The most tokens of a summary.
 const SUMMARY: u32 = 4096;
+
+/// The most tokens of an answer, thoughts not counted: what every model of these two providers can, and what others can.
+const OUTPUT: u32 = 16_384;
+const OUTPUT_OF_CLAUDE: u32 = 8192;
 
 /// Bytes of JSON around a tool's description.
 const AROUND_A_TOOL: usize = 40;
@@ -30,6 +34,11 @@ impl Session {
                     let message =
                         if message.is_empty() { "the model refused, without a reason".to_owned() } else { message };
                     return Err(Halt::Stop(Stop::Refused { message }));
+                }
+                Next::Say(_) if self.conversation(whose).said.is_empty() => {
+                    let message =
+                        "the model's answer was cut off before it said anything: it may think too long; lower `effort`";
+                    return Err(Halt::Stop(Stop::Failed { message: message.to_owned() }));
                 }
                 Next::Say(message) => self.record(whose, Entry::Said { message })?,
                 Next::Call(call, began) => self.make(whose, call, began, tell).await?,
@@ -90,9 +99,7 @@ impl Session {
         estimate: u64,
         tell: &mut Teller,
     ) -> Result<Result<Entry, ModelError>, Halt> {
-        let models: Vec<String> = self.roster.models().map(crate::model::Model::name).collect();
-        let reserved = self.ledger.reserve(estimate, &models);
-        let (max_output, reserved) = reserved.map_err(|message| Halt::Stop(Stop::Budget { message }))?;
+        let (max_output, reserved) = self.reserve(estimate, self.most_output())?;
         let (system, effort, window) = (self.instructions.clone(), self.effort, self.window());
         let request = Request { system: &system, tools, messages, max_output, window, effort };
         let mut spent = Vec::new();
@@ -103,10 +110,7 @@ impl Session {
         };
         let asked = self.roster.ask(&request, &mut sink, &mut spent).await;
         tell.flush();
-        for waste in spent {
-            let paid = self.ledger.paid(&waste.model, waste.tokens, reserved);
-            self.record(Whose::Main, Entry::Wasted { paid })?;
-        }
+        self.record_waste(spent, reserved)?;
         Ok(asked.map(|asked| {
             let Reply { blocks, ending, tokens } = asked.reply;
             Entry::Answered { blocks, ending, paid: self.ledger.paid(&asked.model, tokens, reserved) }
@@ -127,20 +131,18 @@ impl Session {
         // A token has about four bytes, three at worst: the transcript takes half of the window.
         let most = usize::try_from(window * 3 / 2).unwrap_or(usize::MAX);
         let text = transcript(&messages, most);
-        let models: Vec<String> = self.roster.models().map(crate::model::Model::name).collect();
-        let reserved = self.ledger.reserve(text.len() as u64 / 3, &models);
-        let (_, reserved) = reserved.map_err(|message| Halt::Stop(Stop::Budget { message }))?;
+        let (max_output, reserved) = self.reserve(text.len() as u64 / 3, SUMMARY)?;
         let asked = [Message::user(text)];
-        let request =
-            Request { system: SUMMARISER, tools: &[], messages: &asked, max_output: SUMMARY, window, effort: None };
-        let mut notes = Vec::new();
+        let request = Request { system: SUMMARISER, tools: &[], messages: &asked, max_output, window, effort: None };
+        let (mut notes, mut spent) = (Vec::new(), Vec::new());
         let mut sink = |delta: Delta| {
             if let Delta::Note(note) = delta {
                 notes.push(note);
             }
         };
-        let answer = self.roster.ask(&request, &mut sink, &mut Vec::new()).await;
+        let answer = self.roster.ask(&request, &mut sink, &mut spent).await;
         notes.iter().for_each(|note| tell.note(note));
+        self.record_waste(spent, reserved)?;
         let answer = answer.map_err(|error| {
             let message = format!("the conversation is too long and could not be shortened: {error}");
             Halt::Stop(Stop::Failed { message })
@@ -150,6 +152,30 @@ impl Session {
         self.record(whose, Entry::Compacted { messages, paid })?;
         self.tell_used(whose, tell);
         Ok(())
+    }
+
+    /// Writes down what was paid for answers that are of no use.
+    fn record_waste(&mut self, spent: Vec<Spent>, reserved: Reserved) -> Result<(), Halt> {
+        for waste in spent {
+            let paid = self.ledger.paid(&waste.model, waste.tokens, reserved);
+            self.record(Whose::Main, Entry::Wasted { paid })?;
+        }
+        Ok(())
+    }
+
+    /// Sets aside what a step can cost that reads and writes so much, and says how much it may write.
+    fn reserve(&self, input: u64, output: u32) -> Result<(u32, Reserved), Halt> {
+        let models: Vec<String> = self.roster.models().map(Model::name).collect();
+        self.ledger.reserve(input, output, &models).map_err(|message| Halt::Stop(Stop::Budget { message }))
+    }
+
+    /// The most that a model may write in a step: no more than half of its context.
+    fn most_output(&self) -> u32 {
+        let model = self.roster.current();
+        let is_claude = model.starts_with("anthropic:") || model.starts_with("bedrock:");
+        let said = if is_claude { OUTPUT_OF_CLAUDE } else { OUTPUT };
+        let thought = self.effort.and_then(Effort::thinking_tokens).unwrap_or(0);
+        (said + thought).min(u32::try_from(self.window() / 2).unwrap_or(u32::MAX))
     }
 
     /// Providers may give two calls the same id; here it says which is meant.

@@ -234,6 +234,9 @@ async fn limits_and_failures_are_named() {
     let said = json!({"text": "All is well.", "calls": [{"name": "ls"}]});
     let (report, _) = World::new(&[said, json!({}), json!({})]).run("work").await;
     assert_eq!((report.stop, report.text.as_deref()), (Some(Stop::Finished), Some("All is well.")));
+    let silent = [json!({"ending": "length", "usage": {"input": 1, "output": 8192}})];
+    let (report, _) = World::new(&silent).run("work").await;
+    assert!(matches!(report.stop, Some(Stop::Failed { message }) if message.contains("lower `effort`")));
     let cut = [json!({"text": "one ", "ending": "length"}), text("two")];
     assert_eq!(World::new(&cut).run("work").await.0.text.as_deref(), Some("one two"));
 }

@@ -52,10 +52,10 @@ fn body(model: &str, request: &Request<'_>) -> Value {
         .tools
         .iter()
         .map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters}));
-    let thinking = request.effort.and_then(super::Effort::thinking_tokens);
+    let thinking = request.thinking();
     let mut body = json!({
         "model": model,
-        "max_tokens": request.max_output + thinking.unwrap_or(0),
+        "max_tokens": request.max_output,
         "stream": true,
         "system": [{"type": "text", "text": request.system, "cache_control": cached}],
         "messages": messages.collect::<Vec<_>>(),

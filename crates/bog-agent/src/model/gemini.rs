@@ -43,8 +43,7 @@ fn body(request: &Request<'_>) -> Value {
         |tool| json!({"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}),
     );
     let mut config = json!({"maxOutputTokens": request.max_output});
-    if let Some(tokens) = request.effort.and_then(super::Effort::thinking_tokens) {
-        config["maxOutputTokens"] = json!(request.max_output + tokens);
+    if let Some(tokens) = request.thinking() {
         config["thinkingConfig"] = json!({"thinkingBudget": tokens});
     }
     let mut body = json!({

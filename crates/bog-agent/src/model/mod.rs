@@ -39,13 +39,25 @@ pub struct Request<'a> {
     pub tools: &'a [ToolSpec],
     /// The conversation so far.
     pub messages: &'a [Message],
-    /// The most tokens that it may write.
+    /// The most tokens that it may write, thoughts included.
     pub max_output: u32,
     /// The size of the context in tokens, for providers that want to be told.
     pub window: u64,
     /// How hard it is to think, where it can.
     pub effort: Option<Effort>,
 }
+
+impl Request<'_> {
+    /// Tokens for thinking, for providers that want a number: at most half of the answer; none where the model need not
+    /// think at all, or there is no room for it.
+    fn thinking(&self) -> Option<u32> {
+        let wanted = self.effort.and_then(Effort::thinking_tokens)?;
+        Some(wanted.min(self.max_output / 2)).filter(|tokens| *tokens >= LEAST_THINKING)
+    }
+}
+
+/// The fewest tokens for thinking that Anthropic takes.
+const LEAST_THINKING: u32 = 1024;
 
 /// How hard a model is to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +93,8 @@ impl Effort {
         }
     }
 
-    /// Tokens for thinking, for providers that want a number; none where the model need not think at all.
-    const fn thinking_tokens(self) -> Option<u32> {
+    /// Tokens that are wanted for thinking; none where the model need not think at all.
+    pub(crate) const fn thinking_tokens(self) -> Option<u32> {
         match self {
             Self::Low => None,
             Self::Medium => Some(4096),

@@ -23,10 +23,14 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The result that `path` names.
-    pub fn find(&self, path: &str) -> Option<String> {
-        let id = path.strip_prefix(PREFIX)?;
-        self.results.iter().find(|(kept, _)| kept == id).map(|(_, text)| text.clone())
+    /// The result that `path` names; none where it names a file.
+    ///
+    /// # Errors
+    /// When it is not kept any more.
+    pub fn find(&self, path: &str) -> Result<Option<String>, String> {
+        let Some(id) = path.strip_prefix(PREFIX) else { return Ok(None) };
+        let found = self.results.iter().find(|(kept, _)| kept == id).map(|(_, text)| text.clone());
+        found.map(Some).ok_or_else(|| format!("`{path}` is not kept any more; make the call again"))
     }
 
     /// What the model is told of a result.
@@ -71,12 +75,13 @@ mod tests {
         let text = "ä".repeat(LIMIT);
         let cut = kept.cut("call_1", text.clone());
         assert!(cut.len() < LIMIT && cut.contains("`result:call_1`"));
-        assert_eq!(kept.find("result:call_1"), Some(text));
-        assert_eq!(kept.find("call_1"), None);
+        assert_eq!(kept.find("result:call_1"), Ok(Some(text)));
+        assert_eq!(kept.find("call_1"), Ok(None));
         assert_eq!(kept.cut("call_2", "short".to_owned()), "short");
         for number in 0..20 {
             let _ = kept.cut(&format!("big{number}"), "x".repeat(KEPT_OF_ONE));
         }
-        assert_eq!((kept.find("result:call_1"), kept.results.len()), (None, 4));
+        assert!(kept.find("result:call_1").is_err());
+        assert_eq!(kept.results.len(), 4);
     }
 }

@@ -224,7 +224,7 @@ impl Toolbox {
             Tool::Ls => look(args(arguments, tool)?, move |args| ls::run(&roots, &args)).await,
             Tool::Read => {
                 let args: read::Args = args(arguments, tool)?;
-                let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&args.path);
+                let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).find(&args.path)?;
                 look(args, move |args| read::run(&roots, &args, kept.as_deref())).await
             }
             Tool::Write => look(args(arguments, tool)?, move |args| write::run(&roots, &args)).await,

@@ -167,3 +167,24 @@ async fn another_provider_is_asked_where_one_fails() {
     assert!(requests[0].contains(r#""model":"gpt-4o""#));
     assert!(notes(&told)[0].contains("asking `openai:gpt-4o` instead"), "{:?}", notes(&told));
 }
+
+#[tokio::test]
+async fn what_stands_at_a_url_is_fetched_where_that_is_allowed() {
+    let server = Server::bind().await;
+    let mut world = World::new(&["scripted:../script.jsonl"]);
+    let fetch = |path: &str| json!({"name": "fetch", "arguments": {"url": format!("{}{path}", server.url)}});
+    let script = [
+        json!({"calls": [fetch("/page"), fetch("/gone"), {"name": "fetch", "arguments": {"url": "file:///etc/passwd"}}]}),
+    ];
+    let script: Vec<String> = script.iter().chain(&[json!({"text": "done"})]).map(ToString::to_string).collect();
+    std::fs::write(world.folder.path().join("script.jsonl"), script.join("\n")).unwrap();
+    world.settings.fetch = true;
+    let mut session = Session::begin(world.opening()).await.unwrap();
+    let answers = [answer("200 OK", "", "a page"), answer("404 Not Found", "", "nothing")];
+    let ((report, told), requests) = tokio::join!(go(&mut session, "fetch"), server.answer(answers));
+    assert_eq!((report.stop, requests.len()), (Some(Stop::Finished), 2));
+    let results = results(&told);
+    assert_eq!(results[0], ("a page", false));
+    assert!(results[1].1 && results[1].0.starts_with("404 Not Found\nnothing"), "{results:?}");
+    assert!(results[2].1 && results[2].0.contains("no http or https URL"), "{results:?}");
+}

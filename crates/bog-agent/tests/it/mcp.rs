@@ -6,6 +6,9 @@ use bog_agent::mcp::{Address, Way};
 use bog_agent::session::{Mcp, Stop};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Lines};
+use std::net::TcpListener;
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 fn program(name: &str, args: &[&str]) -> Address {
     let (command, args) =
@@ -61,4 +64,50 @@ async fn a_server_that_is_required_and_missing_ends_the_session() {
     opening.servers = vec![broken()];
     let error = Session::begin(opening).await.err().unwrap().to_string();
     assert!(error.contains("`broken` is required"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_behind_an_address_is_reached() {
+    let server = HttpServer::start();
+    let call = json!({"calls": [{"name": "web__echo", "arguments": {"message": "over http"}}]});
+    let world = world(&[call, json!({"text": "done"})]);
+    let mut opening = world.opening();
+    let headers = vec![("x-test".to_owned(), "yes".to_owned())];
+    opening.servers = vec![Address { name: "web".to_owned(), way: Way::Http { url: server.url.clone(), headers } }];
+    let mut session = Session::begin(opening).await.unwrap();
+    let (report, told) = go(&mut session, "use your tools").await;
+    assert_eq!((report.stop, results(&told)), (Some(Stop::Finished), vec![("Echo: over http", false)]));
+}
+
+struct HttpServer {
+    child: Child,
+    /// Open as long as it may say something.
+    _words: Lines<BufReader<ChildStderr>>,
+    url: String,
+}
+
+impl HttpServer {
+    /// It does not say which port it was given: so it gets one that was free a moment ago, and another if that one is taken.
+    fn start() -> Self {
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut command = Command::new(npm_program("mcp-server-everything"));
+            command.arg("streamableHttp").env("PORT", port.to_string()).stdin(Stdio::null());
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut words = BufReader::new(child.stderr.take().unwrap()).lines();
+            let is_there = words.by_ref().map_while(Result::ok).any(|line| line.contains("listening on port"));
+            let server = Self { child, _words: words, url: format!("http://127.0.0.1:{port}/mcp") };
+            if is_there {
+                return server;
+            }
+        }
+        panic!("no port is free");
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -5,9 +5,9 @@ use bog_agent::environment::Environment;
 use bog_agent::model::Patience;
 use bog_agent::session::{Report, Settings, Turn};
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,8 @@ pub fn npm_program(name: &str) -> PathBuf {
 /// The server of model APIs by others, ended with the test.
 pub struct Mock {
     child: Child,
+    /// Open as long as it may say something.
+    _words: Lines<BufReader<ChildStdout>>,
     /// Where it listens.
     pub url: String,
 }
@@ -37,9 +39,9 @@ impl Mock {
         let mut command = Command::new(npm_program("llmock"));
         command.args(["--port", "0", "--strict", "--fixtures"]).arg(file).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| Some(line.unwrap().split_once("listening on ")?.1.trim().to_owned()));
-        Self { child, url: url.expect("`llmock` says where it listens") }
+        let mut words = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = words.find_map(|line| Some(line.unwrap().split_once("listening on ")?.1.trim().to_owned()));
+        Self { child, _words: words, url: url.expect("`llmock` says where it listens") }
     }
 
     /// The requests that it got, newest last.

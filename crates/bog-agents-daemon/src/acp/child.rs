@@ -52,17 +52,15 @@ fn start(host: &Host, program: &str, arguments: &[String]) -> io::Result<Child> 
 
 /// Why a program could not be started, for people.
 pub fn not_started(program: &str, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound if program.contains('/') => {
-            format!("the agent `{program}` does not exist, or its interpreter does not; correct the path or install it")
-        }
-        io::ErrorKind::NotFound => {
-            format!("the agent `{program}` is not on the `PATH`; install it, or name it by its full path")
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("the agent `{program}` may not be executed in this sandbox; grant its folder with `sandbox.read`")
-        }
-        _ => format!("the agent `{program}` cannot be started: {error}"),
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound && program.contains('/') {
+        format!("the agent `{program}` does not exist, or its interpreter does not; correct the path or install it")
+    } else if kind == io::ErrorKind::NotFound {
+        format!("the agent `{program}` is not on the `PATH`; install it, or name it by its full path")
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("the agent `{program}` may not be executed in this sandbox; grant its folder with `sandbox.read`")
+    } else {
+        format!("the agent `{program}` cannot be started: {error}")
     }
 }
 

@@ -48,10 +48,8 @@ pub fn of_reason(reason: StopReason) -> AgentEnd {
 
 /// An error of the protocol, for people.
 pub fn words(error: &Error) -> String {
-    let data = error.data.as_ref().map(|data| match data {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
+    let text = |data: &serde_json::Value| data.as_str().map_or_else(|| data.to_string(), str::to_owned);
+    let data = error.data.as_ref().map(text);
     match data {
         Some(data) if !data.is_empty() => {
             let cut = data.floor_char_boundary(DATA_BYTES);

@@ -226,14 +226,12 @@ const fn is_over(status: Option<ToolCallStatus>) -> bool {
 fn result(content: &[ToolCallContent], raw: Option<&Value>) -> String {
     let mut parts = Vec::new();
     for content in content {
-        match content {
-            ToolCallContent::Content(block) => {
-                if let ContentBlock::Text(text) = &block.content {
-                    parts.push(text.text.clone());
-                }
-            }
-            ToolCallContent::Diff(diff) => parts.push(format!("changed `{}`", diff.path.display())),
-            _ => {}
+        if let ToolCallContent::Content(block) = content
+            && let ContentBlock::Text(text) = &block.content
+        {
+            parts.push(text.text.clone());
+        } else if let ToolCallContent::Diff(diff) = content {
+            parts.push(format!("changed `{}`", diff.path.display()));
         }
     }
     match (parts.is_empty(), raw) {

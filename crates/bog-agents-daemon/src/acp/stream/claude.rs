@@ -47,11 +47,10 @@ fn blocks(line: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn result(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(blocks) => blocks.iter().map(|block| text(block, "/text")).collect::<Vec<_>>().join("\n"),
-        other => other.to_string(),
+    if let Some(blocks) = content.as_array() {
+        return blocks.iter().map(|block| text(block, "/text")).collect::<Vec<_>>().join("\n");
     }
+    content.as_str().map_or_else(|| content.to_string(), str::to_owned)
 }
 
 fn end(line: &Value) -> AgentEnd {
