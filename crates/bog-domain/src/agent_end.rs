@@ -49,6 +49,9 @@ pub struct AgentEnd {
     /// Why, for people; none where there is nothing to explain.
     #[serde(default)]
     pub message: Option<String>,
+    /// When it is worth trying again, where its provider said so.
+    #[serde(default)]
+    pub not_before: Option<jiff::Timestamp>,
     /// What it said in the end. Empty in records that keep it elsewhere.
     #[serde(default)]
     pub text: String,

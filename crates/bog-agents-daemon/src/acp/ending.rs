@@ -19,8 +19,10 @@ pub fn of_stop(stop: session::Stop) -> AgentEnd {
             Some(format!("the limit of {steps} steps was reached; raise `max_steps` if the job needs more")),
         ),
         session::Stop::Quota { message, resets_at } => {
+            let not_before = resets_at.as_deref().and_then(|at| at.parse().ok());
             let until = resets_at.map(|at| format!("; it is there again at {at}")).unwrap_or_default();
-            ended(Stop::Quota, Some(format!("the provider's quota is used up: {message}{until}")))
+            let message = format!("the provider's quota is used up: {message}{until}");
+            AgentEnd { not_before, ..ended(Stop::Quota, Some(message)) }
         }
         session::Stop::Refused { message } => ended(Stop::Refused, Some(format!("the model refused: {message}"))),
         session::Stop::Cancelled => ended(Stop::Cancelled, None),

@@ -130,5 +130,5 @@ fn failed(message: impl Into<String>) -> AgentEnd {
 }
 
 fn ended(stop: Stop, message: Option<String>) -> AgentEnd {
-    AgentEnd { stop, message, text: String::new(), session: None, usage: Vec::new() }
+    AgentEnd { stop, message, not_before: None, text: String::new(), session: None, usage: Vec::new() }
 }

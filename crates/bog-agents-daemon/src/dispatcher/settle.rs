@@ -94,7 +94,10 @@ impl Dispatcher {
         match then {
             // Somebody asked for it to end while it was ending by itself: it is not attempted again.
             AfterAttempt::RetryAfter(delay) if record.outcome != Outcome::Cancelled => {
-                Ended::Retry { not_before: clock::now() + delay }
+                let not_before = clock::now() + delay;
+                // A quota that is used up is there again when its provider says so, and no sooner.
+                let told = record.agent.as_ref().and_then(|end| end.not_before);
+                Ended::Retry { not_before: told.map_or(not_before, |told| told.max(not_before)) }
             }
             AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => {
                 Ended::Finished(deliveries(ready, job, record.outcome))

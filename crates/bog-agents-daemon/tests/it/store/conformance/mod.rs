@@ -11,3 +11,4 @@ mod orphans;
 mod prune;
 mod save;
 mod slots;
+mod spending;
