@@ -6,8 +6,15 @@ use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// From npm; its programs are in `node_modules/.bin`.
-const NPM: &[&str] = &["emulate@0.11.2"];
+/// From npm; their programs are in `node_modules/.bin`.
+const NPM: &[&str] = &[
+    "@copilotkit/aimock@1.43.0",
+    "@modelcontextprotocol/server-everything@2026.8.31",
+    "@modelcontextprotocol/server-filesystem@2026.8.31",
+    // Of the agents that speak ACP and run without an account the smallest: 53 MB.
+    "@qwen-code/qwen-code@0.15.10",
+    "emulate@0.11.2",
+];
 
 /// From PyPI; its folder goes into `PYTHONPATH`.
 const PYPI: &[&str] = &["aiosmtpd==1.4.6", "standardwebhooks==1.1.0"];
@@ -18,8 +25,16 @@ const PYPI: &[&str] = &["aiosmtpd==1.4.6", "standardwebhooks==1.1.0"];
 /// When it cannot; the message says what, and how to get it.
 pub fn ensure() -> Result<()> {
     let npm = tools().join("npm");
-    let install =
-        ["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error", "--prefix"];
+    let install = [
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--no-save",
+        "--ignore-scripts",
+        "--omit=optional",
+        "--loglevel=error",
+        "--prefix",
+    ];
     let mut command = Command::new("npm");
     command.args(install).arg(&npm).args(NPM);
     installed(&npm, NPM, &mut command)?;
@@ -29,7 +44,7 @@ pub fn ensure() -> Result<()> {
     installed(&python, PYPI, command.arg(&python).args(PYPI))
 }
 
-/// Where they are; `tests/it/outputs/tools.rs` looks for them there.
+/// Where they are; tests look for them there.
 fn tools() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     root().join(target).join("test-tools")

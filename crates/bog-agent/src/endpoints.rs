@@ -10,7 +10,7 @@ use url::Url;
 const OLLAMA_PORT: u16 = 11434;
 
 /// The region that Amazon's clients take where none is set.
-const AWS_REGION: &str = "us-east-1";
+pub(crate) const AWS_REGION: &str = "us-east-1";
 
 impl Provider {
     /// The base URL of its API where nothing overrides it. Bedrock's depends on the region.
@@ -41,6 +41,15 @@ impl Provider {
             Self::Gemini => &["GEMINI_BASE_URL", "GOOGLE_GEMINI_BASE_URL"],
             Self::Groq => &["GROQ_BASE_URL"],
             Self::Ollama => &["OLLAMA_HOST"],
+        }
+    }
+
+    /// The base URL that a variable names instead of the default, as it stands there; Ollama's with its scheme and port.
+    pub(crate) fn configured_url(self, lookup: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let address = set(&lookup, self.url_variables())?;
+        match ollama(&address) {
+            Some(host) if self == Self::Ollama && !address.contains("://") => Some(format!("http://{host}")),
+            _ => Some(address),
         }
     }
 

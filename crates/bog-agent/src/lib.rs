@@ -1,9 +1,26 @@
-//! The agent side of `bog-agents-daemon`: which model providers it can talk to and where, and which other agents it knows
-//! by name.
+//! The agent built into `bog-agents-daemon`, and what is known of others: model providers and where they are reached, agents
+//! with a command line of their own.
 //!
-//! Nothing here runs an agent, reads the environment or opens a connection: callers look names up and pass them in.
+//! [`serve::serve`] is the agent as its clients see it, [`agent`] is a session of it, [`model`] calls models, `tools` are
+//! what they may use. Nothing here reads the environment of the process, knows the daemon, or contains itself: callers pass
+//! the environment in and put a sandbox around.
 
+pub mod agent;
+pub mod chat;
+mod clock;
 pub mod endpoints;
+pub mod environment;
+mod journal;
+mod ledger;
+pub mod mcp;
+mod memory;
+pub mod model;
 pub mod presets;
+mod prices;
 pub mod providers;
+pub mod serve;
 pub mod session;
+mod skills;
+mod tasks;
+pub mod tls;
+mod tools;

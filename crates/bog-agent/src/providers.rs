@@ -90,6 +90,20 @@ impl Provider {
         }
     }
 
+    /// The model that is used where a job names none, as `provider:model`.
+    #[must_use]
+    pub const fn usual_model(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic:claude-sonnet-4-5",
+            Self::OpenAi => "openai:gpt-5",
+            Self::OpenAiResponses => "openai-responses:gpt-5",
+            Self::Bedrock => "bedrock:global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            Self::Gemini => "gemini:gemini-2.5-flash",
+            Self::Groq => "groq:llama-3.3-70b-versatile",
+            Self::Ollama => "ollama:qwen3",
+        }
+    }
+
     /// Whether `lookup`, normally the environment, holds what the provider needs. Empty values count as absent.
     pub fn is_configured(self, lookup: impl Fn(&str) -> Option<String>) -> bool {
         let is_set = |name: &&str| lookup(name).is_some_and(|value| !value.is_empty());
@@ -198,6 +212,7 @@ mod tests {
     #[test]
     fn every_provider_round_trips() {
         for provider in Provider::ALL {
+            assert_eq!(ModelRef::parse(provider.usual_model()).unwrap().provider, provider);
             let model = ModelRef { provider, model: "some-model:8b".to_owned() };
             assert_eq!(ModelRef::parse(&model.to_string()), Ok(model));
         }

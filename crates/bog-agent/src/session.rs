@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The key in `_meta` under which [`Settings`] stand in `session/new` and `session/load`, and [`Report`] in
-/// `session/update` and in the answer to `session/prompt`.
+/// The key in `_meta` under which [`Settings`] stand in `session/new` and `session/load`, [`Turn`] in `session/prompt`, and
+/// [`Report`] in `session/update` (in those with a `usage_update`) and in the answer to `session/prompt`, [`Note`] in those with
+/// an `agent_thought_chunk`.
 pub const META: &str = "bog-agents";
 
 /// What a session is given. Everything may be left out.
@@ -36,7 +37,7 @@ pub struct Settings {
     pub pipeline: Vec<Step>,
     /// The event that began the run, which nobody vouches for: shown to the model as data, framed, never as instructions.
     pub event: Option<serde_json::Value>,
-    /// Model calls after which the session ends; a default of the agent's where left out.
+    /// Model calls after which a turn ends; a default of the agent's where left out.
     pub max_steps: Option<u32>,
     /// Size of the context in tokens from which it is compacted; by the model's window where left out.
     pub max_context_tokens: Option<u64>,
@@ -48,6 +49,44 @@ pub struct Settings {
     pub prices: BTreeMap<String, Price>,
     /// Names of variables whose values appear nowhere in what is kept or told.
     pub mask_env: Vec<String>,
+    /// What is wanted of MCP servers besides how they are reached, by the server's name.
+    pub mcp: BTreeMap<String, Mcp>,
+    /// Which tool calls the client is asked about by `session/request_permission` before they are made.
+    pub ask: Ask,
+}
+
+/// What is wanted of an MCP server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mcp {
+    /// Whether the session fails without it; else it is told that the server is missing, and goes on.
+    pub required: bool,
+    /// Which of its tools the model may use, as globs on their names; all where left out.
+    pub tools: Option<Vec<String>>,
+}
+
+/// Which tool calls need a permission. A call that is not permitted is told to the model, and the session goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Those that may change something: `write`, `edit`, `shell`, `fetch`, and tools of MCP servers.
+    #[default]
+    Changes,
+    /// All of them.
+    Everything,
+    /// None.
+    Nothing,
+}
+
+/// What a prompt says besides its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Turn {
+    /// After `session/load`: go on with the last turn of the journal from its last finished step, and pass over the prompt
+    /// that came now. A turn that had finished or was refused is told again as it ended, at no cost; one that was stopped
+    /// by its budget, its step limit, a quota, a failure or a cancel goes on. Where the journal has no turn yet, the prompt
+    /// that came now begins one.
+    pub resume: bool,
 }
 
 /// How a provider is reached.
@@ -70,7 +109,7 @@ pub struct Step {
     pub prompt: String,
 }
 
-/// What a session may spend; it stops before a step that may exceed it.
+/// What a session may spend, over all of its turns; it stops before a step that may exceed it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
@@ -94,7 +133,8 @@ pub struct Price {
     pub cache_write: Option<f64>,
 }
 
-/// What a session tells: after every step and at its end, always about the whole session so far.
+/// What a session tells: after every step and at the end of each turn, always about the whole session so far, also about
+/// what it did before it was loaded from its journal.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
@@ -104,6 +144,17 @@ pub struct Report {
     pub steps: u32,
     /// Why it ended; only at the end.
     pub stop: Option<Stop>,
+    /// The final text: what the model said last, without what it said on the way; only at the end.
+    pub text: Option<String>,
+}
+
+/// What stands in `_meta` of an `agent_thought_chunk` that is no thought: something that happened besides, like a provider
+/// that is asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// What happened, for people.
+    pub note: String,
 }
 
 /// What one model was used for. A number that the provider did not tell is none, which is not nothing.

@@ -38,6 +38,12 @@ pub fn zone_name() -> String {
     jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
 }
 
+/// When the day of an instant began in a zone.
+#[must_use]
+pub fn day_began(at: Timestamp, zone: &jiff::tz::TimeZone) -> Timestamp {
+    at.to_zoned(zone.clone()).start_of_day().map_or(at, |start| start.timestamp())
+}
+
 /// A uniform draw from `0.0..1.0`, for jitter.
 #[must_use]
 pub fn roll() -> f64 {

@@ -95,6 +95,16 @@ pub fn for_agent(named: &[String], secrets: &[String]) -> Vec<(OsString, OsStrin
     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(wanted)).collect()
 }
 
+/// This program's own file. An upgrade may have put another in its place since it was started; what it starts then is that
+/// one.
+#[must_use]
+pub fn own_program() -> PathBuf {
+    let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("bog-agents-daemon"));
+    // What Linux says of a file that was replaced.
+    let replaced = path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map(PathBuf::from);
+    replaced.unwrap_or(path)
+}
+
 /// Where a program of this name is on `PATH`.
 #[must_use]
 pub fn program(name: &str) -> Option<PathBuf> {

@@ -2,13 +2,14 @@
 //! who wait, and answers. It starts nothing itself.
 
 use crate::clock;
-use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Observation, Pushes, Store, StoreError};
+use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Observation, Pushes, Resumed, Store, StoreError};
 use crate::telemetry::Metrics;
 use crate::wakes::Wakes;
 use bog_domain::breaker::Bounds;
 use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ pub struct Inbox {
     wakes: Arc<Wakes>,
     metrics: Metrics,
     bounds: Bounds,
+    /// US dollars that all runs of one day may cost.
+    daily_usd: Option<f64>,
+    zone: TimeZone,
 }
 
 /// A fire by hand.
@@ -38,13 +42,19 @@ impl Inbox {
     /// An inbox over a store.
     #[must_use]
     pub fn new(store: Store, wakes: Arc<Wakes>, metrics: Metrics) -> Self {
-        Self { store, wakes, metrics, bounds: Bounds::default() }
+        Self { store, wakes, metrics, bounds: Bounds::default(), daily_usd: None, zone: TimeZone::UTC }
     }
 
     /// Lets runs cause so much where a job does not say.
     #[must_use]
     pub fn bounded(self, bounds: Bounds) -> Self {
         Self { bounds, ..self }
+    }
+
+    /// With what all runs of one day may cost, in US dollars, and the zone whose days count.
+    #[must_use]
+    pub fn spending(self, daily_usd: Option<f64>, zone: TimeZone) -> Self {
+        Self { daily_usd, zone, ..self }
     }
 
     /// Takes a fire by hand.
@@ -128,6 +138,7 @@ impl Inbox {
             bounds: self.bounds,
             context: context.to_string(),
             filtered: None,
+            day: (clock::day_began(clock::now(), &self.zone), self.daily_usd),
             draining: self.is_draining(),
             answer: None,
         }
@@ -141,6 +152,16 @@ impl Inbox {
         let cancelled = self.store.cancel(run, reason, clock::now()).await?;
         self.wakes.dispatcher.notify_one();
         Ok(cancelled)
+    }
+
+    /// Goes on with a run that stopped at its budget.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub async fn resume(&self, run: RunId, budget_usd: Option<f64>) -> Result<Resumed, StoreError> {
+        let resumed = self.store.resume(run, budget_usd).await?;
+        self.wakes.dispatcher.notify_one();
+        Ok(resumed)
     }
 
     /// Takes no new work from now on; what runs goes on.

@@ -1,5 +1,6 @@
 //! The parts of `bog-agents-daemon`, as a library so that its tests can drive them.
 
+pub mod acp;
 pub mod api;
 pub mod cgroup;
 pub mod cli;

@@ -111,6 +111,8 @@ pub enum Reason {
     Disabled,
     /// Skipped: the job has had all its runs.
     MaxRuns,
+    /// Skipped: what may be spent today is spent.
+    Budget,
     /// Missed: catch-up policy takes none, or only the newest.
     CatchUp,
     /// Missed: older than the catch-up window.
@@ -146,6 +148,7 @@ impl Reason {
             Self::Overlap => "overlap",
             Self::Disabled => "disabled",
             Self::MaxRuns => "max_runs",
+            Self::Budget => "budget",
             Self::CatchUp => "catch_up",
             Self::OutsideWindow => "outside catch-up window",
             Self::Depth => "depth",

@@ -4,6 +4,7 @@
 //! arguments. The daemon's workers are thin loops around these functions.
 
 pub mod address;
+pub mod agent_end;
 pub mod breaker;
 pub mod cause;
 pub mod containment;
@@ -20,6 +21,7 @@ pub mod incident;
 pub mod job;
 pub mod mask;
 pub mod overlap;
+pub mod permission;
 pub mod retry;
 pub mod run;
 pub mod sample;

@@ -72,6 +72,8 @@ pub struct AdmitPolicy {
     pub enabled: bool,
     /// How many runs the job gets in its life; 0 means any number.
     pub max_runs: u64,
+    /// Whether what may be spent today is spent.
+    pub over_budget: bool,
     /// Whether the daemon is draining.
     pub draining: bool,
     /// Whether a person asks for this fire.
@@ -123,6 +125,10 @@ pub fn admit(policy: &AdmitPolicy, load: &Load) -> Admission {
     if policy.max_runs > 0 && load.run_count >= policy.max_runs {
         return Admission::Skip(Reason::MaxRuns);
     }
+    // By hand too: a cap that can be walked round is none.
+    if policy.over_budget {
+        return Admission::Skip(Reason::Budget);
+    }
     let busy = load.running > 0 || load.queued > 0;
     match policy.overlap {
         Overlap::Queue => queue(policy, load, 1),
@@ -150,6 +156,7 @@ mod tests {
         max_queued: 3,
         enabled: true,
         max_runs: 0,
+        over_budget: false,
         draining: false,
         manual: false,
     };
@@ -208,6 +215,7 @@ mod tests {
             (by_hand(draining), Admission::Refuse(Reason::Draining)),
             (AdmitPolicy { draining: true, ..disabled }, Admission::Refuse(Reason::Draining)),
             (used_up, Admission::Skip(Reason::MaxRuns)),
+            (AdmitPolicy { over_budget: true, manual: true, ..QUEUE }, Admission::Skip(Reason::Budget)),
             (by_hand(used_up), Admission::Skip(Reason::MaxRuns)),
             (AdmitPolicy { max_runs: 8, ..QUEUE }, Admission::Run),
             (AdmitPolicy { enabled: false, ..used_up }, Admission::Skip(Reason::Disabled)),

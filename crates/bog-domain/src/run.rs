@@ -1,5 +1,6 @@
 //! Runs: their states, outcomes, usage, and what a finished attempt leads to.
 
+use crate::agent_end::{ModelUsage, cost_usd};
 use crate::retry::RetryPolicy;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -85,10 +86,16 @@ impl Outcome {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Usage {
-    /// Tokens sent to a model.
+    /// Tokens sent to a model, those read from a cache left out.
     pub input_tokens: Option<u64>,
     /// Tokens a model produced.
     pub output_tokens: Option<u64>,
+    /// Of what was sent besides, tokens that the model's provider read from its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_read_tokens: Option<u64>,
+    /// Tokens that it wrote to its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
     /// Price of those tokens in US dollars, unrounded.
     pub cost_usd: Option<f64>,
     /// CPU time of the whole process tree, in seconds: what its control group counted; without one, the most that was
@@ -98,6 +105,22 @@ pub struct Usage {
     /// counted, page cache included. Without, the most that was seen at a look of what cannot be read again from a file,
     /// pages that processes share counted once; or what the largest process had resident, where that is more.
     pub peak_memory_bytes: Option<u64>,
+}
+
+impl Usage {
+    /// The same with what the models were used for; unchanged where nothing was told of them.
+    #[must_use]
+    pub fn with_models(self, models: &[ModelUsage]) -> Self {
+        let sum = |of: fn(&ModelUsage) -> Option<u64>| models.iter().filter_map(of).reduce(u64::saturating_add);
+        Self {
+            input_tokens: sum(|model| model.input_tokens).or(self.input_tokens),
+            output_tokens: sum(|model| model.output_tokens).or(self.output_tokens),
+            cache_read_tokens: sum(|model| model.cache_read_tokens).or(self.cache_read_tokens),
+            cache_write_tokens: sum(|model| model.cache_write_tokens).or(self.cache_write_tokens),
+            cost_usd: cost_usd(models).or(self.cost_usd),
+            ..self
+        }
+    }
 }
 
 /// What to do with a job's run when its attempt was interrupted.

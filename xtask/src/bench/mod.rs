@@ -3,6 +3,7 @@
 //! Timings never decide whether it passes: machines differ. It fails only where something could not be measured.
 
 mod accept;
+mod agent;
 mod containment;
 mod cron;
 mod daemon;
@@ -13,6 +14,7 @@ mod idle_cpu;
 mod idle_memory;
 mod jobs;
 mod limits;
+mod llm;
 mod peer;
 mod proc;
 mod request_to_agent;
@@ -63,7 +65,7 @@ impl Row {
 type Measure = fn(Effort, &limits::Limits) -> Result<Vec<Row>>;
 
 /// Every benchmark by name, in the order of the table.
-const BENCHES: [(&str, Measure); 10] = [
+const BENCHES: [(&str, Measure); 11] = [
     ("idle-memory", idle_memory::measure),
     ("idle-cpu", idle_cpu::measure),
     ("start", start::measure),
@@ -74,6 +76,7 @@ const BENCHES: [(&str, Measure); 10] = [
     ("cron", cron::measure),
     ("files", files::measure),
     ("runs", runs::measure),
+    ("agent", agent::measure),
 ];
 
 /// Measures what `options` name, or everything, and prints the table.

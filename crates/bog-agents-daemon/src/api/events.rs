@@ -117,7 +117,9 @@ impl Follow {
         for event in &events {
             self.ready.push_back(self.message("event", event)?.id(format!("{}-{}", event.attempt, event.seq)));
         }
-        if events.is_empty() && (row.state == RunState::Finished || !self.to_the_end) {
+        // A paused run does nothing until somebody says so.
+        let rests = matches!(row.state, RunState::Finished | RunState::Paused);
+        if events.is_empty() && (rests || !self.to_the_end) {
             let run = runs::whole(&self.app, row).await?;
             self.ready.push_back(self.message("end", &run)?);
             self.over = true;

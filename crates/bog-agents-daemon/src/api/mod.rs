@@ -27,6 +27,7 @@ mod revisions;
 mod router;
 mod runs;
 mod server;
+mod usage;
 pub mod wire;
 
 pub use auth::{CLIENT_HEADER, TOKEN, Token};

@@ -4,7 +4,7 @@ use super::problem::ApiError;
 use super::server::{Connection, Held};
 use super::{
     App, admin, body, deliveries, effective, events, explain, fire, fires, health, hooks, jobs, masking, metrics, next,
-    openapi, revisions, runs,
+    openapi, revisions, runs, usage,
 };
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -60,6 +60,7 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .routes(routes!(runs::show))
         .routes(routes!(events::events))
         .routes(routes!(runs::cancel))
+        .routes(routes!(runs::resume))
         .routes(routes!(fire::rerun))
         .routes(routes!(fires::all))
         .routes(routes!(deliveries::all))
@@ -67,6 +68,7 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .routes(routes!(deliveries::redeliver))
         .routes(routes!(deliveries::test))
         .routes(routes!(fires::show))
+        .routes(routes!(usage::usage))
         .routes(routes!(health::health))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::document))

@@ -3,9 +3,9 @@
 use super::body::Raw;
 use super::params::{Given, Params, cursor};
 use super::problem::ApiError;
-use super::wire::{CancelRun, List, Problem, Run};
+use super::wire::{CancelRun, List, Problem, ResumeRun, Run};
 use super::{App, convert, jobs};
-use crate::store::{Cancelled, RunFilter, RunRow};
+use crate::store::{Cancelled, Resumed, RunFilter, RunRow};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -122,6 +122,36 @@ pub(super) async fn cancel(
     };
     let row = find(&app, &id).await?;
     Ok((status, Json(whole(&app, row).await?)))
+}
+
+/// Goes on with a run that stopped at its budget.
+#[utoipa::path(post, path = "/runs/{id}/resume", tag = "runs", operation_id = "resume_run", request_body = Option<ResumeRun>,
+    params(("id" = String, Path, description = "The run")),
+    responses((status = 202, body = Run), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn resume(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Raw,
+) -> Result<(StatusCode, Json<Run>), ApiError> {
+    let run = find(&app, &id).await?.id;
+    let ResumeRun { budget_usd } = body.shape()?;
+    if budget_usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
+        return Err(SpecError::new("budget_usd", "no amount of money: more than 0 US dollars").into());
+    }
+    match app.inbox.resume(run, budget_usd).await? {
+        Resumed::Now => {}
+        Resumed::NotPaused(state) => {
+            return Err(ApiError::Conflict(format!("run `{id}` is `{state}`: only a paused run can be resumed")));
+        }
+        Resumed::TooLittle { spent_usd } => {
+            let message =
+                format!("the run has cost ${spent_usd:.4} already: name more, it is what the run may cost in all");
+            return Err(SpecError::new("budget_usd", message).into());
+        }
+        Resumed::NoSuchRun => return Err(ApiError::no_run(&id)),
+    }
+    let row = find(&app, &id).await?;
+    Ok((StatusCode::ACCEPTED, Json(whole(&app, row).await?)))
 }
 
 /// What a run says that was cancelled by hand.

@@ -3,9 +3,11 @@
 
 mod delivery;
 mod effective;
+mod usage;
 
 pub use delivery::{Delivery, OutputTest, OutputTestResult, OutputTests, RunDelivery};
 pub use effective::{Effective, EffectiveGrant};
+pub use usage::{UsageBy, UsageLine, UsageTable};
 
 use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::event::EventKind;
@@ -426,6 +428,14 @@ pub struct CancelRun {
 pub struct NewToken {
     /// The token.
     pub token: String,
+}
+
+/// How a paused run is to go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResumeRun {
+    /// What it may cost in all from now on, in US dollars; what its job allows where left out.
+    pub budget_usd: Option<f64>,
 }
 
 /// An error (RFC 9457), `application/problem+json`.

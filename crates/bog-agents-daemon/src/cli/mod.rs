@@ -3,6 +3,7 @@
 //! Commands ask the daemon over its REST API. Those about jobs also work on the job files where no daemon runs. Nothing
 //! here decides what a job means or when it is due: that is `bog-domain`'s.
 
+mod agent;
 mod completions;
 mod context;
 mod deliveries;
@@ -22,6 +23,7 @@ mod runs;
 mod secrets;
 mod status;
 mod token;
+mod usage;
 mod values;
 mod when;
 
@@ -63,10 +65,12 @@ enum Command {
     #[command(subcommand)]
     Outputs(outputs::Command),
     Explain(explain::Args),
+    Usage(usage::Args),
     #[command(subcommand)]
     Token(token::Command),
     Drain(drain::Args),
     InstallGitHook(install_git_hook::Args),
+    Agent(agent::Args),
     Completions(completions::Args),
 }
 
@@ -103,9 +107,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Deliveries(command) => wait(deliveries::run(command, &context)),
         Command::Outputs(command) => wait(outputs::run(command, &context)),
         Command::Explain(args) => wait(explain::run(&args, &context)),
+        Command::Usage(args) => wait(usage::run(&args, &context)),
         Command::Token(command) => wait(token::run(&command, &context)),
         Command::Drain(args) => wait(drain::run(&args, &context)),
         Command::InstallGitHook(args) => install_git_hook::run(&args, &context),
+        Command::Agent(args) => agent::run(args),
         Command::Completions(args) => completions::run(&args, &context),
     }
 }

@@ -34,6 +34,7 @@ impl Client {
     /// # Errors
     /// When there is no token.
     pub fn new(address: &Address, data_dir: &Path) -> Result<Self, ClientError> {
+        bog_agent::tls::use_ring();
         let mut headers = HeaderMap::new();
         let token = address::token(data_dir)?;
         let wrong = |_| ClientError::WrongToken(address.url.to_string());

@@ -1,7 +1,7 @@
 //! What the daemon is asked about runs and fires.
 
 use super::{Client, ClientError, RunEvents};
-use crate::api::wire::{CancelRun, Fire, Fired, Run};
+use crate::api::wire::{CancelRun, Fire, Fired, ResumeRun, Run, UsageBy, UsageTable};
 use bog_domain::fire::Disposition;
 use bog_domain::ids::{JobId, RunId};
 use bog_domain::run::{Outcome, RunState};
@@ -77,6 +77,34 @@ impl Client {
     /// When the daemon does not answer, has none of that id, or the run has ended.
     pub async fn cancel_run(&self, id: RunId, wish: &CancelRun) -> Result<Run, ClientError> {
         self.json(self.post(&["runs", &id.to_string(), "cancel"]).json(wish)).await
+    }
+
+    /// Goes on with a paused run; answers with the run as it then is.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, has none of that id, or the run is not paused.
+    pub async fn resume_run(&self, id: RunId, wish: &ResumeRun) -> Result<Run, ClientError> {
+        self.json(self.post(&["runs", &id.to_string(), "resume"]).json(wish)).await
+    }
+
+    /// What runs have used.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or refuses.
+    pub async fn usage(
+        &self,
+        by: UsageBy,
+        job: Option<&JobId>,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<UsageTable, ClientError> {
+        let query = parameters([
+            ("by", Some(by.as_str().to_owned())),
+            ("job", job.map(ToString::to_string)),
+            ("since", since.map(|at| at.to_string())),
+            ("until", until.map(|at| at.to_string())),
+        ]);
+        self.json(self.get(&["usage"]).query(&query)).await
     }
 
     /// Fires a run's job again with the same event.

@@ -1,16 +1,19 @@
 //! `config.toml`: the daemon's settings, all optional. An unknown key is an error that names it.
 
+mod agents;
 mod granted;
 mod outputs;
 
+pub use agents::{AgentSettings, BudgetSettings};
 pub use granted::SandboxSettings;
 pub use outputs::OutputSettings;
 
 use bog_domain::hook;
-use bog_domain::job::{Ceilings, Defaults, Limits, alert_outputs};
+use bog_domain::job::{Ceilings, Defaults, Limits, Mcp, ModelDefaults, alert_outputs};
 use bog_domain::spec::{LoopsSpec, OutputSpec};
 use bog_domain::units::Span;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// How log lines look.
@@ -60,6 +63,18 @@ pub struct Config {
     pub on_failure: Vec<OutputSpec>,
     /// What holds for requests that fire triggers.
     pub webhooks: hook::Settings,
+    /// Models of jobs that name none, as `provider:model`.
+    #[serde(deserialize_with = "agents::models")]
+    pub model: Vec<String>,
+    /// Where model providers are reached, by their names.
+    pub providers: BTreeMap<String, bog_agent::session::Provider>,
+    /// Prices that differ from the table in this version, by `provider:model`.
+    pub prices: BTreeMap<String, bog_agent::session::Price>,
+    /// MCP servers that every job gets.
+    #[serde(deserialize_with = "agents::mcp")]
+    pub mcp: Vec<Mcp>,
+    /// What all jobs together may spend.
+    pub budget: BudgetSettings,
 }
 
 impl Default for Config {
@@ -80,6 +95,11 @@ impl Default for Config {
             outputs: OutputSettings::default(),
             on_failure: Vec::new(),
             webhooks: hook::Settings::default(),
+            model: Vec::new(),
+            providers: BTreeMap::new(),
+            prices: BTreeMap::new(),
+            mcp: Vec::new(),
+            budget: BudgetSettings::default(),
         }
     }
 }
@@ -133,7 +153,30 @@ impl Config {
         config.outputs.check()?;
         alert_outputs(&config.on_failure).map_err(|error| error.to_string())?;
         config.webhooks.check()?;
+        config.budget.check()?;
         Ok(config)
+    }
+
+    /// What agents that speak a protocol are told.
+    #[must_use]
+    pub fn agents(&self) -> AgentSettings {
+        AgentSettings {
+            models: self.model.clone(),
+            providers: self.providers.clone(),
+            prices: self.prices.clone(),
+            mcp: self.mcp.clone(),
+            daily_usd: self.budget.daily_usd,
+        }
+    }
+
+    /// Which models there are, as far as the environment says.
+    fn models(&self) -> ModelDefaults {
+        let set = |name: &str| crate::env::var(name).filter(|value| !value.is_empty());
+        let there = |name: &str| set(name).or_else(|| set(&format!("{name}{}", crate::env::FILE_SUFFIX)));
+        let known = bog_agent::providers::configured(there).into_iter().map(|provider| provider.to_string());
+        // A key that its settings name may lie where it is only looked for when it is needed.
+        let providers = known.chain(self.providers.keys().cloned()).collect();
+        ModelDefaults { has_default: !self.model.is_empty(), providers: Some(providers) }
     }
 
     /// What jobs get where they say nothing, and at most, for the daemon of a data folder.
@@ -141,7 +184,8 @@ impl Config {
     pub fn defaults(&self, data_dir: &Path) -> Defaults {
         let timezone = self.timezone.clone().unwrap_or_else(crate::clock::zone_name);
         let sandbox = self.sandbox.defaults(data_dir);
-        Defaults { timezone, limits: self.limits, ceilings: self.ceilings, sandbox }
+        let models = self.models();
+        Defaults { timezone, limits: self.limits, ceilings: self.ceilings, sandbox, models }
     }
 }
 

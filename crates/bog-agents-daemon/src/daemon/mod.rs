@@ -25,6 +25,7 @@ use crate::tasks::Group;
 use crate::telemetry::{self, Metrics, Problems};
 use crate::triggers;
 use crate::wakes::Wakes;
+use bog_agent::presets::Preset;
 use bog_agent::providers::Provider;
 use bog_domain::breaker::Bounds;
 use bog_domain::spec::JobSpec;
@@ -147,10 +148,11 @@ async fn build(
     let boot = clock::boot_id();
     let epoch = store.begin_epoch(boot.clone()).await?;
     let wakes = Arc::new(Wakes::default());
-    let inbox =
-        Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone()).bounded(config.loops.bounds(&Bounds::default()));
     let token = token(folder)?;
     let defaults = config.defaults(&folder.path);
+    let zone = jiff::tz::TimeZone::get(&defaults.timezone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let inbox = Inbox::new(store.clone(), Arc::clone(&wakes), metrics.clone());
+    let inbox = inbox.bounded(config.loops.bounds(&Bounds::default())).spending(config.budget.daily_usd, zone);
     let basis = format!("{} {}", env!("CARGO_PKG_VERSION"), defaults.timezone);
     let jobs = Jobs::new(store.clone(), secrets.clone(), Arc::clone(&wakes), &folder.path, defaults);
     read_jobs(&jobs).await?;
@@ -167,6 +169,7 @@ async fn build(
         data_dir: folder.path.clone(),
         api_port: address.port(),
         cgroups: groups::take(&instance),
+        agents: Arc::new(config.agents()),
         instance,
         epoch,
         boot,
@@ -234,6 +237,7 @@ async fn know(secrets: &Secrets, jobs: &Jobs, token: &Token, config: &Config) ->
     jobs.name_secrets().await?;
     secrets.name(JobSpec { outputs: config.on_failure.clone(), ..JobSpec::default() }.secret_names());
     let keys = Provider::ALL.iter().flat_map(|provider| provider.secrets());
+    let keys = keys.chain(Preset::ALL.iter().flat_map(|preset| preset.secrets()));
     secrets.check_nearby(keys.map(|name| (*name).to_owned())).await;
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::settle::End;
 use super::{Dispatcher, Entered, RETRY};
 use crate::clock;
 use crate::runner::handle as runner;
-use crate::store::{Claim, Ready};
+use crate::store::{Claim, Ready, Reserve};
 use bog_domain::job::Job;
 use bog_domain::run::Outcome;
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
         Ok(job) => job,
         Err(error) => {
             let error = format!("revision {} is not valid under this version: {error}", ready.run.revision);
-            if dispatcher.claim(&ready, claim).await {
+            if dispatcher.claim(&ready, claim, Reserve::default()).await {
                 dispatcher.settle(claim, &ready, None, End::without_runner(Outcome::StartFailed, error)).await;
             }
             return;
@@ -37,7 +37,7 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
         }
     };
     crate::failpoint::hit("dispatcher.before_claim");
-    if !dispatcher.claim(&ready, claim).await {
+    if !dispatcher.claim(&ready, claim, prepared.reserve()).await {
         drop(entered);
         dispatcher.wakes.dispatcher.notify_one();
         return;
@@ -54,8 +54,8 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
 }
 
 impl Dispatcher {
-    async fn claim(&self, ready: &Ready, claim: Claim) -> bool {
-        match self.store.claim(ready.run.clone(), claim, clock::now()).await {
+    async fn claim(&self, ready: &Ready, claim: Claim, reserve: Reserve) -> bool {
+        match self.store.claim_reserving(ready.run.clone(), claim, reserve, clock::now()).await {
             Ok(claimed) => {
                 self.going();
                 claimed
@@ -71,7 +71,8 @@ impl Dispatcher {
 
     async fn start(&self, prepared: Prepared, claimed: Instant, entered: &Entered) -> End {
         let (dir, spec, env) = match prepared {
-            Prepared::Runner { dir, spec, env } => (dir, spec, env),
+            Prepared::Runner { dir, spec, env, .. } => (dir, spec, env),
+            Prepared::OverBudget { error } => return End::OverBudget { error },
             Prepared::Impossible { outcome, error } => return End::without_runner(outcome, error),
         };
         match runner::spawn(&dir, &spec, env) {

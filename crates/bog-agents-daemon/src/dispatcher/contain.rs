@@ -3,6 +3,7 @@
 
 use super::Dispatcher;
 use super::prepare::NotNow;
+use super::variables::Variables;
 use crate::env;
 use crate::runner::handle::{EVENT_FILE, TreeLimits, socket_dir};
 use crate::sandbox::paths::{self, Surroundings};
@@ -13,6 +14,23 @@ use secrecy::ExposeSecret;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+
+/// What an agent needs of the sandbox besides what its job grants.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// The program to be started, as its job names it; empty for an agent that is none.
+    pub program: String,
+    /// Programs that the agent starts itself.
+    pub more_programs: Vec<String>,
+    /// The program of ours that hosts it.
+    pub host: Option<PathBuf>,
+    /// The variables of its models.
+    pub variables: Variables,
+    /// Variables that are set for it.
+    pub set: Vec<(&'static str, String)>,
+    /// The folder in which it keeps what outlives the attempt.
+    pub state_dir: Option<PathBuf>,
+}
 
 /// What an attempt is held to.
 pub(super) struct Held {
@@ -25,14 +43,14 @@ pub(super) struct Held {
 }
 
 impl Dispatcher {
-    /// What the attempt of a run is held to that works in `working_dir` and starts `program`.
+    /// What the attempt of a run is held to that works in `working_dir` and needs what is `wanted`.
     pub(super) async fn contain(
         &self,
         run: RunId,
         attempt: u32,
         job: &Job,
         working_dir: PathBuf,
-        program: String,
+        wanted: Wanted,
     ) -> Result<Result<Held, String>, NotNow> {
         let grant = job.grant_at(self.store.tier_of(run).await?);
         let secrets = match self.secrets.get_all(&grant.secrets).await {
@@ -43,7 +61,18 @@ impl Dispatcher {
         let mut env = env::for_agent(&job.env, &job.secrets);
         env.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.expose_secret().into())));
         env.push((env::CAUSE.into(), self.store.cause_by(run).await?.to_header().into()));
-        let masked = self.masked(job, &grant);
+        let known = |env: &[(OsString, OsString)], name: &OsString| env.iter().any(|(of, _)| of == name);
+        for (name, value) in self.values(&wanted.variables).await {
+            if !known(&env, &name) {
+                env.push((name, value));
+            }
+        }
+        for (name, value) in &wanted.set {
+            env.retain(|(of, _)| of != name);
+            env.push((name.into(), value.into()));
+        }
+        let mut masked = self.masked(job, &grant);
+        masked.extend(wanted.variables.secrets.iter().filter(|name| !grant.secrets.contains(name)).cloned());
         let folders = self.folders.get(&self.store, &self.jobs).await?;
         let (run_dir, attempt_dir) = (self.run_dir(run), self.attempt_dir(run, attempt));
         let (data_dir, api_port, mut secret_places) = (self.data_dir.clone(), self.api_port, self.secrets.places());
@@ -57,7 +86,11 @@ impl Dispatcher {
                 data_dir: &data_dir,
                 home: &env::home_dir(),
                 environment: &env,
-                program: &program,
+                program: &wanted.program,
+                more_programs: &wanted.more_programs,
+                host: wanted.host.as_deref(),
+                state_dir: wanted.state_dir.as_deref(),
+                hosts: &wanted.variables.hosts,
                 folders: &folders,
                 secret_places: &secret_places,
                 closed_ports: &[api_port],

@@ -38,7 +38,7 @@ pub(super) fn verdict(end: &End) -> GateVerdict {
             gate_verdict(record.outcome, record.exit_code, &record.output, record.error.as_deref())
         }
         End::Lost { .. } => GateVerdict::Again,
-        End::NeverBegan | End::Without { .. } => GateVerdict::Broken,
+        End::NeverBegan | End::OverBudget { .. } | End::Without { .. } => GateVerdict::Broken,
     }
 }
 

@@ -8,16 +8,20 @@ mod contain;
 mod folders;
 mod gate;
 mod groups;
+mod hosted;
 mod orphans;
 mod prepare;
 mod recover;
 mod settle;
+mod spending;
+mod variables;
 
 pub use folders::Folders;
 pub use orphans::{instance_of, orphans};
 
 use crate::cgroup::Subtree;
 use crate::clock;
+use crate::config::AgentSettings;
 use crate::jobs::Jobs;
 use crate::runner::handle::Control;
 use crate::secrets::Secrets;
@@ -65,6 +69,8 @@ pub struct Dispatcher {
     pub epoch: Epoch,
     /// This start of the machine.
     pub boot: String,
+    /// What agents are told besides what their jobs say.
+    pub agents: Arc<AgentSettings>,
     /// Runs at the same time.
     pub max_concurrent: u32,
     /// How long running attempts are waited for at the end.

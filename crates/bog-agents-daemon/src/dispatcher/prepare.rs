@@ -2,11 +2,13 @@
 //! attempt that cannot be prepared for lack of space costs nothing.
 
 use super::Dispatcher;
-use super::contain::{Held, tree_limits};
-use crate::runner::handle as runner;
-use crate::store::{Ready, StoreError};
+use super::contain::{Held, Wanted, tree_limits};
+use super::hosted::{self, Said};
+use super::spending::Spending;
+use crate::runner::handle::{self as runner, Speaks};
+use crate::store::{Ready, Reserve, StoreError};
 use crate::{context, env};
-use bog_domain::job::{Agent, GATE_OUTPUT, Job};
+use bog_domain::job::{Agent, GATE_OUTPUT, Gate, Job};
 use bog_domain::run::Outcome;
 use serde_json::Value;
 use std::ffi::OsString;
@@ -19,23 +21,20 @@ const PROMPT: [&str; 2] = ["{{prompt}}", "{{ prompt }}"];
 /// An attempt that is ready to be claimed.
 pub(super) enum Prepared {
     /// Its folder is written; the runner can be started.
-    Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)> },
+    Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)>, reserve: Reserve },
+    /// It may not spend anything now: the run is paused.
+    OverBudget { error: String },
     /// It cannot be started, and trying again at once would not help: the run's record says why.
     Impossible { outcome: Outcome, error: String },
 }
 
-/// A command to be run for a job: its agent, or its gate.
-struct Work {
-    command: Vec<String>,
-    stdin: Option<String>,
-    limit: std::time::Duration,
-    output_bytes: u64,
-}
-
-impl Work {
-    /// Without anything to read, within the job's own limits.
-    fn of(job: &Job, command: Vec<String>) -> Self {
-        Self { command, stdin: None, limit: job.limits.wall_clock, output_bytes: job.limits.output_bytes }
+impl Prepared {
+    /// What is to be set aside for it.
+    pub(super) fn reserve(&self) -> Reserve {
+        match self {
+            Self::Runner { reserve, .. } => *reserve,
+            Self::OverBudget { .. } | Self::Impossible { .. } => Reserve::default(),
+        }
     }
 }
 
@@ -67,45 +66,44 @@ impl Dispatcher {
 
     pub(super) async fn prepare(&self, ready: &Ready, job: &Job) -> Result<Prepared, NotNow> {
         let attempt = ready.run.attempt + 1;
-        if let Some(gate) = self.gate_before(ready, Some(job)).await {
-            let work = Work { limit: gate.timeout, output_bytes: GATE_OUTPUT, ..Work::of(job, gate.command.clone()) };
-            let context = context::of_run(&self.store, &ready.run, job, attempt).await?;
-            return self.prepare_command(ready, job, work, &context).await;
-        }
-        let Agent::Command(argv) = &job.agent else {
-            let error = format!(
-                "agent `{}` is not served by this version, which runs command agents: give the job \
-                 `agent: {{command: [program, argument, ...]}}`",
-                job.agent.label()
-            );
-            return Ok(impossible(Outcome::StartFailed, error));
-        };
+        let gate = self.gate_before(ready, Some(job)).await;
         let context = context::of_run(&self.store, &ready.run, job, attempt).await?;
-        let prompt = match job.prompt.as_ref().map(|prompt| prompt.render(&context)).transpose() {
+        let prompt = job.prompt.as_ref().filter(|_| gate.is_none());
+        let prompt = match prompt.map(|prompt| prompt.render(&context)).transpose() {
             Ok(prompt) => prompt,
             Err(error) => return Ok(impossible(Outcome::Failed, format!("`prompt`: {error}"))),
         };
-        let (command, stdin) = with_prompt(argv, prompt);
-        self.prepare_command(ready, job, Work { stdin, ..Work::of(job, command) }, &context).await
-    }
-
-    async fn prepare_command(
-        &self,
-        ready: &Ready,
-        job: &Job,
-        Work { command, stdin, limit, output_bytes }: Work,
-        context: &Value,
-    ) -> Result<Prepared, NotNow> {
-        let attempt = ready.run.attempt + 1;
         let working_dir = match self.working_dir(ready, job)? {
             Ok(dir) => dir,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
-        let program = command.first().cloned().unwrap_or_default();
-        let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), program).await?;
+        let hosted = if gate.is_some() { None } else { self.hosted(ready, job)? };
+        let wanted = match &hosted {
+            Some(hosted) => self.wanted(job, hosted),
+            None => Wanted { program: program(job, gate, prompt.as_deref()), ..Wanted::default() },
+        };
+        let held = self.contain(ready.run.id, attempt, job, working_dir.clone(), wanted).await?;
         let Held { env, masked, policy } = match held {
             Ok(held) => held,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
+        };
+        let spending = match hosted.as_ref().map(|_| self.spending(ready, job)) {
+            None => Spending::default(),
+            Some(spending) => match spending.await? {
+                Ok(spending) => spending,
+                Err(error) => return Ok(Prepared::OverBudget { error }),
+            },
+        };
+        let (command, stdin) = match &hosted {
+            None => command(job, gate, prompt),
+            Some(hosted) => {
+                let said = Said { prompt: prompt.unwrap_or_default(), context: &context, working_dir: &working_dir };
+                let bounds = (spending.allowance, masked.clone());
+                match self.instructions(ready, job, hosted, said, bounds).await? {
+                    Ok(told) => (hosted::command(), Some(told.line().map_err(io::Error::other)?)),
+                    Err(error) => return Ok(impossible(Outcome::Failed, error)),
+                }
+            }
         };
         let spec = runner::AttemptSpec {
             version: runner::VERSION,
@@ -116,9 +114,9 @@ impl Dispatcher {
             command,
             stdin,
             working_dir,
-            wall_clock_ms: millis(limit),
+            wall_clock_ms: millis(gate.map_or(job.limits.wall_clock, |gate| gate.timeout)),
             grace_ms: millis(job.limits.grace),
-            output_bytes,
+            output_bytes: gate.map_or(job.limits.output_bytes, |_| GATE_OUTPUT),
             mask_env: masked,
             socket: runner::socket_path(ready.run.id, attempt)?,
             lease_until: None,
@@ -126,13 +124,14 @@ impl Dispatcher {
             sandbox: policy,
             instance: self.instance.clone(),
             cgroup: self.cgroups.as_ref().map(|groups| groups.group(ready.run.id, attempt)),
+            speaks: if hosted.is_some() { Speaks::Host } else { Speaks::Text },
         };
         if let Some(groups) = self.cgroups.clone() {
             crate::tasks::aside(move || groups.warm());
         }
         let dir = self.attempt_dir(ready.run.id, attempt);
         write_folder(dir.clone(), spec.clone(), context["event"].clone()).await?;
-        Ok(Prepared::Runner { dir, spec: Box::new(spec), env })
+        Ok(Prepared::Runner { dir, spec: Box::new(spec), env, reserve: spending.reserve })
     }
 
     /// The job's folder, or the run's own where it names none.
@@ -162,6 +161,20 @@ async fn write_folder(dir: PathBuf, spec: runner::AttemptSpec, event: Value) -> 
         runner::prepare(&dir, &spec, &event)
     };
     crate::tasks::blocking(write).await.map_err(io::Error::other)?
+}
+
+/// Program and arguments of a gate or of a command agent, and what it reads.
+fn command(job: &Job, gate: Option<&Gate>, prompt: Option<String>) -> (Vec<String>, Option<String>) {
+    match (gate, &job.agent) {
+        (Some(gate), _) => (gate.command.clone(), None),
+        (None, Agent::Command(argv)) => with_prompt(argv, prompt),
+        (None, Agent::Builtin | Agent::Preset(_) | Agent::Acp(_)) => (Vec::new(), prompt),
+    }
+}
+
+/// The program that is started, with the prompt where it names that.
+fn program(job: &Job, gate: Option<&Gate>, prompt: Option<&str>) -> String {
+    command(job, gate, prompt.map(str::to_owned)).0.first().cloned().unwrap_or_default()
 }
 
 /// The prompt takes the place of `{{prompt}}` in the arguments, else it comes on standard input. It is put in as it is,

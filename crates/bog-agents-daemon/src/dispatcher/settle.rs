@@ -5,6 +5,7 @@ use super::{Dispatcher, RETRY, gate};
 use crate::clock;
 use crate::runner::handle::OutcomeRecord;
 use crate::store::{AttemptEnd, Claim, Ended, NewDelivery, Ready};
+use bog_domain::agent_end::Stop;
 use bog_domain::delivery::Purpose;
 use bog_domain::ids::DeliveryId;
 use bog_domain::job::{GateVerdict, Job};
@@ -19,6 +20,8 @@ pub(super) enum End {
     NeverBegan,
     /// Its runner died without a word; so many processes it had left behind were ended.
     Lost { reason: String, left: usize },
+    /// It was not started, because it may not spend anything: the run is paused.
+    OverBudget { error: String },
     /// There is no record of a runner.
     Without { outcome: Outcome, error: String },
 }
@@ -43,6 +46,10 @@ impl Dispatcher {
             End::Lost { reason, left } => {
                 let end = self.end_of(claim, ready, job, unrecorded(Outcome::Interrupted, reason));
                 AttemptEnd { left_behind: left as u64, ..end }
+            }
+            End::OverBudget { error } => {
+                let end = self.end_of(claim, ready, job, unrecorded(Outcome::LimitExceeded, error));
+                AttemptEnd { then: Ended::Paused, ..end }
             }
             End::Without { outcome, error } => self.end_of(claim, ready, job, unrecorded(outcome, error)),
         };
@@ -86,21 +93,33 @@ impl Dispatcher {
         self.wakes.files.notify_one();
     }
 
-    fn end_of(&self, claim: Claim, ready: &Ready, job: Option<&Job>, record: OutcomeRecord) -> AttemptEnd {
+    /// What follows from the end of an attempt.
+    fn then(&self, claim: Claim, ready: &Ready, job: Option<&Job>, record: &OutcomeRecord) -> Ended {
+        let out_of_money = record.agent.as_ref().is_some_and(|end| end.stop == Stop::Budget);
+        if record.outcome == Outcome::LimitExceeded && out_of_money {
+            return Ended::Paused;
+        }
         let then = job.map_or(AfterAttempt::Finish, |job| {
             let (attempt, max) = (claim.attempt, ready.run.max_attempts);
             after_attempt(record.outcome, attempt, max, &job.retry, job.on_interrupt, clock::roll())
         });
-        let then = match then {
+        match then {
             // Somebody asked for it to end while it was ending by itself: it is not attempted again.
             AfterAttempt::RetryAfter(delay) if record.outcome != Outcome::Cancelled => {
-                Ended::Retry { not_before: clock::now() + delay }
+                let not_before = clock::now() + delay;
+                // A quota that is used up is there again when its provider says so, and no sooner.
+                let told = record.agent.as_ref().and_then(|end| end.not_before);
+                Ended::Retry { not_before: told.map_or(not_before, |told| told.max(not_before)) }
             }
             AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => {
                 let alerts = self.alerts.iter().filter(|_| job.is_none_or(|job| job.alerts));
                 Ended::Finished(deliveries(ready, job, record.outcome).chain(notes(alerts)).collect())
             }
-        };
+        }
+    }
+
+    fn end_of(&self, claim: Claim, ready: &Ready, job: Option<&Job>, record: OutcomeRecord) -> AttemptEnd {
+        let then = self.then(claim, ready, job, &record);
         AttemptEnd {
             claim,
             outcome: record.outcome,
@@ -109,6 +128,7 @@ impl Dispatcher {
             output: record.output,
             output_truncated: record.output_truncated,
             usage: record.usage,
+            models: record.agent.map(|end| end.usage).unwrap_or_default(),
             containment: record.containment,
             // One that was reached while the attempt was ending for another reason did not end it.
             limit: record.limit.filter(|_| record.outcome == Outcome::LimitExceeded),

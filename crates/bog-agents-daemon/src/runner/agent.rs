@@ -2,7 +2,7 @@
 
 use super::launch::{LaunchSpec, Reports, bequeath, pipe, report_pipe};
 use super::limits::LaunchLimits;
-use super::protocol::AttemptSpec;
+use super::protocol::{AttemptSpec, Speaks};
 use super::tree::Tree;
 use super::{LAUNCH, OWN_PROGRAM};
 use crate::relay::Relay;
@@ -27,6 +27,8 @@ pub struct Agent {
     pub stderr: Option<ChildStderr>,
     /// What it is still to be told.
     pub stdin: Option<Feed>,
+    /// The input of a host that was told everything: its end asks it to end.
+    open: Option<ChildStdin>,
     /// What the launch stage tells.
     pub reports: Reports,
     /// What serves the network it is granted, outside. It is none of its tree.
@@ -87,7 +89,23 @@ impl Agent {
         if let Some(feed) = &stdin {
             set_nonblocking(&feed.pipe)?;
         }
-        Ok(Self { pid, tree, stdout, stderr, stdin, reports, relay })
+        Ok(Self { pid, tree, stdout, stderr, stdin, open: None, reports, relay })
+    }
+
+    /// Writes what its input takes; lets go of it when there is nothing more to do, unless it is a host's.
+    pub fn feed(&mut self, speaks: Speaks) {
+        if self.stdin.as_mut().is_some_and(|feed| !feed.advance())
+            && let Some(feed) = self.stdin.take()
+            && speaks == Speaks::Host
+        {
+            self.open = Some(feed.pipe);
+        }
+    }
+
+    /// Ends the input of a host; false where it had ended already.
+    pub fn close_input(&mut self) -> bool {
+        let told = self.open.take().is_some();
+        self.stdin.take().is_some() || told
     }
 }
 

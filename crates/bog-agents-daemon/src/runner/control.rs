@@ -123,7 +123,7 @@ mod tests {
     fn only_requests_of_a_known_version_are_done() {
         let mut reasons = Vec::new();
         assert!(answer(br#"{"v":1,"cmd":"cancel","reason":"a"}"#, &mut reasons).ok);
-        assert!(!answer(br#"{"v":3,"cmd":"cancel","reason":"b"}"#, &mut reasons).ok);
+        assert!(!answer(br#"{"v":4,"cmd":"cancel","reason":"b"}"#, &mut reasons).ok);
         assert!(!answer(br#"{"v":1,"cmd":"dance","reason":"c"}"#, &mut reasons).ok);
         assert_eq!(reasons, ["a"]);
     }

@@ -3,8 +3,9 @@
 use super::launch::LaunchError;
 use super::limits::{self, explain};
 use super::outcome::ERROR_MAX_BYTES;
-use super::protocol::{AttemptSpec, OutcomeRecord, VERSION};
+use super::protocol::{AttemptSpec, OutcomeRecord, Speaks, VERSION};
 use super::reap::Exit;
+use bog_domain::agent_end::{AgentEnd, Stop};
 use bog_domain::containment::{Containment, LimitHit, Mechanism};
 use bog_domain::mask::Masker;
 use bog_domain::run::{Outcome, Usage};
@@ -42,11 +43,13 @@ pub struct Ending {
     pub limits: limits::Report,
     /// The end of its standard error.
     pub stderr: String,
+    /// How the agent of a host ended, as far as it said.
+    pub end: Option<AgentEnd>,
 }
 
 impl Ending {
     /// The record of it, its output left empty.
-    pub fn record(self, spec: &AttemptSpec, masker: &Masker, started_at: Timestamp) -> OutcomeRecord {
+    pub fn record(mut self, spec: &AttemptSpec, masker: &Masker, started_at: Timestamp) -> OutcomeRecord {
         let finished_at = crate::clock::now();
         if let Some(error) = self.launch_error {
             let error = masker.mask(&error.explain(spec));
@@ -58,6 +61,7 @@ impl Ending {
         let limit = self.limits.hit.filter(|_| matches!(cut, Some(Cut::Limit(_))));
         let (outcome, reason) = match (cut, self.exit) {
             (Some(cut), _) => cut.explain(spec),
+            (None, exit) if spec.speaks == Speaks::Host => told(self.end.as_mut(), exit),
             (None, Some(Exit::Code(0))) => (Outcome::Succeeded, None),
             (None, Some(exit)) => (Outcome::Failed, Some(exit.to_string())),
             (None, None) => (Outcome::Failed, Some("ended in an unknown way".to_owned())),
@@ -70,7 +74,8 @@ impl Ending {
         OutcomeRecord {
             version: VERSION,
             outcome,
-            exit_code: self.exit.and_then(Exit::code),
+            // A host's own code says nothing of the agent.
+            exit_code: self.exit.and_then(Exit::code).filter(|_| spec.speaks == Speaks::Text),
             signal: self.exit.and_then(Exit::signal),
             error: error.map(capped),
             started_at,
@@ -79,13 +84,15 @@ impl Ending {
                 cpu_seconds: self.limits.cpu_seconds,
                 peak_memory_bytes: self.limits.peak_memory_bytes,
                 ..Usage::default()
-            },
+            }
+            .with_models(self.end.as_ref().map_or(&[], |end| &end.usage)),
             containment: self.containment.map(|of_launch| Containment {
                 held: self.limits.in_group.then_some(Mechanism::Cgroup).into_iter().chain(of_launch.held).collect(),
                 limits: self.limits.held,
                 ..of_launch
             }),
             limit,
+            agent: self.end,
             output_truncated: false,
             output: String::new(),
         }
@@ -106,6 +113,25 @@ impl Cut {
             Self::Interrupted(reason) => (Outcome::Interrupted, Some(reason)),
         }
     }
+}
+
+/// What a host's last word means; without one it did not come to it.
+fn told(end: Option<&mut AgentEnd>, exit: Option<Exit>) -> (Outcome, Option<String>) {
+    let Some(end) = end else {
+        let how = exit.map_or_else(|| "ended in an unknown way".to_owned(), |exit| exit.to_string());
+        // A kill comes from outside; a host never ends itself that way.
+        let outcome = match exit {
+            Some(Exit::Signal(_)) => Outcome::Interrupted,
+            Some(Exit::Code(_)) | None => Outcome::Failed,
+        };
+        return (outcome, Some(format!("the agent's host did not say how the agent ended: {how}")));
+    };
+    let outcome = match end.stop {
+        Stop::Finished => Outcome::Succeeded,
+        Stop::Budget | Stop::MaxSteps => Outcome::LimitExceeded,
+        Stop::Quota | Stop::Refused | Stop::Cancelled | Stop::Failed => Outcome::Failed,
+    };
+    (outcome, end.message.take().filter(|_| outcome != Outcome::Succeeded))
 }
 
 fn capped(mut error: String) -> String {

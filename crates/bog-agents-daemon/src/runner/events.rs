@@ -2,7 +2,7 @@
 
 use super::protocol::EVENTS_FILE;
 use bog_domain::event::{EventKind, RunEvent};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -32,31 +32,47 @@ impl EventLog {
 
     /// Records a textual event.
     pub fn text(&mut self, kind: EventKind, text: &str) {
-        if text.is_empty() || self.capped {
+        if !text.is_empty() {
+            self.record(kind, json!({ "text": text }));
+        }
+    }
+
+    /// Records an event.
+    pub fn record(&mut self, kind: EventKind, data: Value) {
+        if self.capped {
             return;
         }
         if self.lost > 0 {
             let note = format!("{} events were lost: the disk was full", self.lost);
-            if self.append(EventKind::Note, &note).is_ok() {
+            if self.note(note).is_ok() {
                 self.lost = 0;
             }
         }
-        if self.length + text.len() as u64 + NOTE_ROOM > self.cap {
+        let Ok(line) = self.line(kind, data) else { return };
+        if self.length + line.len() as u64 + NOTE_ROOM > self.cap {
             self.capped = true;
-            let note = format!("the log reached {} bytes: nothing more is recorded here", self.length);
             // A full disk takes the note too: then the log just ends here.
-            let _ = self.append(EventKind::Note, &note);
-        } else if self.append(kind, text).is_err() {
+            let _ = self.note(format!("the log reached {} bytes: nothing more is recorded here", self.length));
+        } else if self.append(&line).is_err() {
             self.lost += 1;
         }
     }
 
-    fn append(&mut self, kind: EventKind, text: &str) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let event = RunEvent { seq: self.seq + 1, at: crate::clock::now(), kind, data: json!({ "text": text }) };
+    fn note(&mut self, text: String) -> io::Result<()> {
+        let line = self.line(EventKind::Note, json!({ "text": text }))?;
+        self.append(&line)
+    }
+
+    fn line(&self, kind: EventKind, data: Value) -> io::Result<Vec<u8>> {
+        let event = RunEvent { seq: self.seq + 1, at: crate::clock::now(), kind, data };
         let mut line = serde_json::to_vec(&event)?;
         line.push(b'\n');
-        if let Err(error) = file.write_all_at(&line, self.length) {
+        Ok(line)
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        if let Err(error) = file.write_all_at(line, self.length) {
             file.set_len(self.length)?;
             return Err(error);
         }

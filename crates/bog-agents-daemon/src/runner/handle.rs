@@ -4,8 +4,8 @@
 //! by being dropped: the runner goes on without the daemon.
 
 pub use super::outcome::read_outcome;
-use super::protocol::{ATTEMPT_FILE, Command as ControlCommand, EXIT_NO_SPACE, Reply, Request};
-pub use super::protocol::{AttemptSpec, EVENT_FILE, OutcomeRecord, TreeLimits, VERSION};
+use super::protocol::{ATTEMPT_FILE, CANCEL_VERSION, Command as ControlCommand, EXIT_NO_SPACE, Reply, Request};
+pub use super::protocol::{AttemptSpec, EVENT_FILE, OutcomeRecord, Speaks, TreeLimits, VERSION};
 pub use super::recovery::{Found, inspect, is_live};
 use super::recovery::{Judged, judge, no_space};
 pub use super::tree::{Mark, Marked, Process, end_marked, marked_by, sweep};
@@ -152,7 +152,7 @@ pub fn spawn_from(exe: &Path, dir: &Path, spec: &AttemptSpec, env: Vec<(OsString
 pub async fn cancel(socket: &Path, reason: &str) -> io::Result<()> {
     let exchange = async {
         let mut stream = connect(socket).await?;
-        let request = Request { v: VERSION, cmd: ControlCommand::Cancel, reason: reason.to_owned() };
+        let request = Request { v: CANCEL_VERSION, cmd: ControlCommand::Cancel, reason: reason.to_owned() };
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
         stream.write_all(&line).await?;

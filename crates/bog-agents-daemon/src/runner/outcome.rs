@@ -6,6 +6,7 @@
 //! what was written into it: what follows the output does not count, and a file of zeros holds no record.
 
 use super::protocol::{OUTCOME_FILE, OutcomeRecord, VERSION};
+use bog_domain::agent_end::AgentEnd;
 use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::run::{Outcome, Usage};
 use jiff::Timestamp;
@@ -16,8 +17,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Room for the header: its `error` is at most [`ERROR_MAX_BYTES`], of which JSON may make six times as much.
-const HEADER_ROOM: u64 = 32 * 1024;
+/// Room for the header: its `error` is at most [`ERROR_MAX_BYTES`], of which JSON may make six times as much; about as much
+/// again takes what an agent told of its end.
+const HEADER_ROOM: u64 = 64 * 1024;
 /// How long an error message may be.
 pub const ERROR_MAX_BYTES: usize = 4 * 1024;
 /// What stands before the digest.
@@ -39,6 +41,8 @@ struct Header {
     containment: Option<Containment>,
     #[serde(default)]
     limit: Option<LimitHit>,
+    #[serde(default)]
+    agent: Option<AgentEnd>,
     output_truncated: bool,
     output_bytes: u64,
     /// Never written by serde: the digest is over what serde writes.
@@ -116,6 +120,7 @@ fn encode(record: &OutcomeRecord) -> io::Result<Vec<u8>> {
         usage: record.usage,
         containment: record.containment.clone(),
         limit: record.limit,
+        agent: record.agent.clone(),
         output_truncated: record.output_truncated,
         output_bytes: record.output.len() as u64,
         sha256: String::new(),
@@ -168,6 +173,7 @@ fn decode(bytes: &[u8]) -> io::Result<Option<OutcomeRecord>> {
         usage: header.usage,
         containment: header.containment,
         limit: header.limit,
+        agent: header.agent,
         output_truncated: header.output_truncated,
         output: String::from_utf8_lossy(output).into_owned(),
     }))
@@ -234,9 +240,9 @@ mod tests {
     #[test]
     fn a_newer_version_is_an_error_not_a_lost_outcome() {
         let error = decode(
-            b"{\"version\":3,\"sha3\":\"0000000000000000000000000000000000000000000000000000000000000000000000000\"}\n",
+            b"{\"version\":4,\"sha3\":\"0000000000000000000000000000000000000000000000000000000000000000000000000\"}\n",
         );
-        assert!(error.expect_err("refused").to_string().contains("has version 3, this binary reads up to 2"));
+        assert!(error.expect_err("refused").to_string().contains("has version 4, this binary reads up to 3"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Every shape carries a version. The binary that reads may be newer than the one that wrote: version N reads N-1.
 
 use crate::sandbox::policy::Policy;
+use bog_domain::agent_end::AgentEnd;
 use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::ids::{JobId, RunId};
 use bog_domain::run::{Outcome, Usage};
@@ -12,7 +13,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The version this binary writes, and the newest it reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+
+/// The version of the one control request there is: a runner reads what is no newer than itself.
+pub const CANCEL_VERSION: u32 = 1;
 
 /// The attempt's description within its folder, written by the daemon.
 pub const ATTEMPT_FILE: &str = "attempt.json";
@@ -74,6 +78,21 @@ pub struct AttemptSpec {
     /// The control group that the runner makes for it; `None` where none can be had. Since version 2.
     #[serde(default)]
     pub cgroup: Option<PathBuf>,
+    /// What its standard output means. Since version 3.
+    #[serde(default)]
+    pub speaks: Speaks,
+}
+
+/// What an agent's standard output means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaks {
+    /// Text, which is its output.
+    #[default]
+    Text,
+    /// [`HostLine`](bog_domain::agent_end::HostLine)s: the command is a host of ours, and the end of its standard input
+    /// asks it to end.
+    Host,
 }
 
 /// What an attempt's process tree may consume; `None` is no limit.
@@ -190,6 +209,8 @@ pub struct OutcomeRecord {
     pub containment: Option<Containment>,
     /// The limit that ended it.
     pub limit: Option<LimitHit>,
+    /// What an agent that speaks a protocol told of its end, its text left out: that is `output`. Since version 3.
+    pub agent: Option<AgentEnd>,
     /// Whether the agent said more than `output` holds.
     pub output_truncated: bool,
     /// Its standard output, as text, secrets masked.
@@ -211,6 +232,7 @@ impl OutcomeRecord {
             usage: Usage::default(),
             containment: None,
             limit: None,
+            agent: None,
             output_truncated: false,
             output: String::new(),
         }
@@ -221,7 +243,7 @@ impl OutcomeRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// [`VERSION`] of the sender.
+    /// The first version that knows the command.
     pub v: u32,
     /// What to do.
     pub cmd: Command,
@@ -273,7 +295,7 @@ mod tests {
         let newer = SAMPLE.replace(r#""version":1"#, r#""version":9,"what_is_this":1"#);
         assert_eq!(
             error(&newer),
-            "`a.json` has version 9, this binary reads up to 2; start it with the newer bog-agents-daemon"
+            "`a.json` has version 9, this binary reads up to 3; start it with the newer bog-agents-daemon"
         );
         assert!(error(&SAMPLE[..40]).starts_with("`a.json` is damaged: EOF"));
         assert!(error(&SAMPLE.replace("epoch", "epic")).contains("unknown field `epic`"));

@@ -39,6 +39,14 @@ pub struct Surroundings<'a> {
     pub environment: &'a [(OsString, OsString)],
     /// The program to be started, as its job names it.
     pub program: &'a str,
+    /// Programs that the agent starts itself, as its job names them.
+    pub more_programs: &'a [String],
+    /// The program of ours that hosts the agent.
+    pub host: Option<&'a Path>,
+    /// The folder, in the data folder, in which the agent keeps what outlives the attempt.
+    pub state_dir: Option<&'a Path>,
+    /// Hosts, as `host:port`, that it talks to besides those of its keys.
+    pub hosts: &'a [String],
     /// The working folders of all jobs.
     pub folders: &'a [Place],
     /// Where the secrets of jobs come from: files, credentials, keyrings.
@@ -63,6 +71,8 @@ pub fn policy(grant: &Grant, around: &Surroundings<'_>) -> Result<Policy, NotGra
     let judge = Judge { around, data_dir: Place::of(around.data_dir), secrets: &secrets };
     let mut write = vec![judge.working_dir()?];
     write.extend(judge.all("sandbox.write", &grant.write)?);
+    // In the data folder, but this job's alone.
+    write.extend(around.state_dir.map(Place::of));
     let mut read: Vec<Place> = system().collect();
     read.extend(judge.all("sandbox.read", &grant.read)?);
     let others = judge.other_folders(&read);
@@ -80,9 +90,18 @@ pub fn policy(grant: &Grant, around: &Surroundings<'_>) -> Result<Policy, NotGra
         private: Some(around.run_dir.join("private")),
         home: home(around).map(Path::to_owned),
         network: grant.network,
-        hosts: if grant.network == NetworkAccess::Provider { endpoints::hosts(lookup) } else { Vec::new() },
+        hosts: if grant.network == NetworkAccess::Provider { hosts(around, lookup) } else { Vec::new() },
         closed_ports: around.closed_ports.to_vec(),
     })
+}
+
+/// Whom it talks to: whoever its keys are for, and whom it names.
+fn hosts(around: &Surroundings<'_>, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut hosts = endpoints::hosts(lookup);
+    hosts.extend(around.hosts.iter().cloned());
+    hosts.sort();
+    hosts.dedup();
+    hosts
 }
 
 /// What nobody named and programs need. It is given only where it takes nothing away: neither the right to write, nor the
@@ -94,10 +113,12 @@ fn needed(around: &Surroundings<'_>, write: &[Place], judge: &Judge<'_>, others:
         home: home(around),
         data_dir: around.data_dir,
     };
-    let file = search.find(around.program);
+    let programs = std::iter::once(around.program).chain(around.more_programs.iter().map(String::as_str));
+    let files: Vec<PathBuf> = programs.filter(|name| !name.is_empty()).filter_map(|name| search.find(name)).collect();
     let of_others = |place: &Place| others.iter().any(|folder| folder.holds(place));
-    let tools = tools(around, &search, file.as_deref()).map(|path| Place::of(&path)).filter(|place| !of_others(place));
-    let program = file.iter().flat_map(|file| [Some(file.clone()), file.canonicalize().ok()]).flatten();
+    let tools = tools(around, &search, &files).map(|path| Place::of(&path)).filter(|place| !of_others(place));
+    let program = files.iter().map(PathBuf::as_path).chain(around.host);
+    let program = program.flat_map(|file| [Some(file.to_owned()), file.canonicalize().ok()]).flatten();
     let found = tools.chain(program.map(|path| Place::of(&path)));
     found.filter(|place| !judge.is_hidden(place) && !write.iter().any(|written| written.holds(place))).collect()
 }
@@ -140,7 +161,7 @@ fn ssh_host_keys() -> impl Iterator<Item = PathBuf> {
 
 /// The tools of the home folder, what variables and `PATH` name, what belongs to the program, and the settings of an
 /// agent that is known.
-fn tools(around: &Surroundings<'_>, search: &Search<'_>, file: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+fn tools(around: &Surroundings<'_>, search: &Search<'_>, files: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
     let name = Path::new(around.program).file_name().and_then(OsStr::to_str);
     let settings = name.and_then(Preset::of_program).map(Preset::configuration).unwrap_or_default();
     let names = known::HOME_TOOLS.iter().chain(settings);
@@ -149,7 +170,7 @@ fn tools(around: &Surroundings<'_>, search: &Search<'_>, file: Option<&Path>) ->
     let variables = known::TOOL_VARIABLES.iter().filter_map(|name| variable(around.environment, name));
     found.extend(variables.filter_map(|value| search.of_variable(value)));
     found.extend(search.of_path());
-    found.extend(file.and_then(|file| search.around(file)));
+    found.extend(files.iter().filter_map(|file| search.around(file)));
     found.into_iter().filter(|path| exists(path))
 }
 

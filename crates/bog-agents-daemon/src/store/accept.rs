@@ -2,6 +2,7 @@
 
 use super::cancel::replace_runs_of;
 use super::rows::ms;
+use super::usage::DailyLimits;
 use super::{Answer, Store, StoreError};
 use bog_domain::breaker::{self, Bounds};
 use bog_domain::fire::{Cause, Disposition, Reason, TriggerKind};
@@ -40,6 +41,8 @@ pub struct Arrival {
     pub context: String,
     /// Why the trigger keeps it out, for people: it is written down, and nothing follows.
     pub filtered: Option<String>,
+    /// When the day began, and what all jobs may spend in it, in US dollars.
+    pub day: (Timestamp, Option<f64>),
     /// Whether the daemon takes no new work.
     pub draining: bool,
     /// The answer to be kept for a request that carries a key. Its `response` is filled in here. A refusal is no answer to
@@ -128,6 +131,7 @@ struct Target {
     max_parallel: u32,
     policy: AdmitPolicy,
     load: Load,
+    daily_usd: Option<f64>,
 }
 
 pub(super) fn accept(tx: &Connection, arrival: Arrival, now: Timestamp) -> Result<Accepted, StoreError> {
@@ -224,7 +228,8 @@ fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreErr
     let manual = arrival.kind == TriggerKind::Manual;
     let sql = "SELECT j.id, j.name, j.revision, j.spec ->> '$.retry.max', j.max_parallel, j.max_queued, j.max_runs, \
                       j.enabled, CASE WHEN ?3 THEN j.overlap ELSE t.overlap END, \
-                      coalesce(l.running, 0), coalesce(l.queued, 0), coalesce(l.runs, 0) \
+                      coalesce(l.running, 0), coalesce(l.queued, 0), coalesce(l.runs, 0), \
+                      j.spec ->> '$.budget.daily_usd' \
                FROM jobs j LEFT JOIN triggers t ON t.job_uid = j.uid AND t.id = ?2 \
                            LEFT JOIN loads l ON l.job_uid = j.uid \
                WHERE j.uid = ?1 AND j.deleted_at IS NULL AND (?3 OR t.id IS NOT NULL)";
@@ -243,13 +248,25 @@ fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreErr
                 max_queued: row.get(5)?,
                 enabled: row.get(7)?,
                 max_runs: row.get(6)?,
+                over_budget: false,
                 draining: arrival.draining,
                 manual,
             },
+            daily_usd: row.get(12)?,
         })
     };
     let params = params![arrival.job.to_string(), arrival.trigger.as_str(), manual];
-    Ok(tx.prepare_cached(sql)?.query_row(params, read).optional()?)
+    let found = tx.prepare_cached(sql)?.query_row(params, read).optional()?;
+    found.map(|target| with_budget(tx, arrival, target)).transpose()
+}
+
+/// Looks at what was spent today only where there is a limit to it.
+fn with_budget(tx: &Connection, arrival: &Arrival, mut target: Target) -> Result<Target, StoreError> {
+    let (since, all_usd) = arrival.day;
+    let limits = DailyLimits { since, job_usd: target.daily_usd, all_usd };
+    let left = super::usage::left_today(tx, arrival.job, limits)?;
+    target.policy.over_budget = left.is_some_and(|left| left <= 0.0);
+    Ok(target)
 }
 
 /// Whether a loop breaker holds it, and which.

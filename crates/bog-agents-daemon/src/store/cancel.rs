@@ -72,7 +72,7 @@ pub(super) fn cancel_all_of(tx: &Connection, job: JobUid, reason: &str, now: Tim
 /// Ends a run that waits again although it was asked to end while it ran: nobody wants its next attempt.
 pub(super) fn cancel_if_asked(tx: &Connection, run: RunId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE runs SET state = 'finished', outcome = 'cancelled', finished_at = ?2, error = cancel \
-               WHERE id = ?1 AND state = 'queued' AND cancel IS NOT NULL";
+               WHERE id = ?1 AND state IN ('queued', 'paused') AND cancel IS NOT NULL";
     tx.prepare_cached(sql)?.execute(params![run.to_string(), ms(now)])?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Claims: which runs may start, and the durable step that makes one ours before its process is started.
 
 use super::rows::{RUN_COLUMN_COUNT, RUN_COLUMNS, RunRow, ms, optional_time};
+use super::usage::DailyLimits;
 use super::{Store, StoreError};
 use bog_domain::ids::RunId;
 use jiff::Timestamp;
@@ -26,6 +27,15 @@ pub struct Claim {
     pub epoch: u64,
 }
 
+/// What a claim sets aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Reserve {
+    /// US dollars.
+    pub usd: f64,
+    /// The day's limits that must have so much left; none: no limit does.
+    pub within: Option<DailyLimits>,
+}
+
 impl Store {
     /// Runs that may start now, the oldest first, and when the next of the others may.
     ///
@@ -44,16 +54,35 @@ impl Store {
     /// # Errors
     /// When it cannot be written; then nothing is claimed.
     pub async fn claim(&self, seen: RunRow, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
+        self.claim_reserving(seen, claim, Reserve::default(), now).await
+    }
+
+    /// As [`Store::claim`], and sets aside what the attempt may cost: `false` too where the day has less left by now.
+    ///
+    /// # Errors
+    /// As [`Store::claim`].
+    pub async fn claim_reserving(
+        &self,
+        seen: RunRow,
+        claim: Claim,
+        reserve: Reserve,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.write(move |tx| {
             crate::failpoint::hit("store.claim");
-            let sql = "UPDATE runs SET state = 'running', attempt = ?2, epoch = ?3, node = 'local', \
+            if let Some(limits) = reserve.within
+                && super::usage::left_today(tx, seen.job_uid, limits)?.is_some_and(|left| left < reserve.usd)
+            {
+                return Ok(false);
+            }
+            let sql = "UPDATE runs SET state = 'running', attempt = ?2, epoch = ?3, node = 'local', reserved_usd = ?6, \
                                        started_at = coalesce(started_at, ?4) \
                        WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 AND fires = ?5 \
                          AND lane_max > (SELECT count(*) FROM runs o WHERE o.state = 'running' AND o.finished_at IS NULL \
                                                                        AND o.job_uid = runs.job_uid)";
             let id = claim.run.to_string();
             let claimed =
-                tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now), seen.fires])?;
+                tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now), seen.fires, reserve.usd])?;
             if claimed == 0 {
                 return Ok(false);
             }
@@ -85,7 +114,7 @@ impl Store {
     /// When it cannot be written.
     pub async fn void(&self, claim: Claim, now: Timestamp) -> Result<bool, StoreError> {
         self.write(move |tx| {
-            let sql = "UPDATE runs SET state = 'queued', max_attempts = max_attempts + 1, not_before = ?4 \
+            let sql = "UPDATE runs SET state = 'queued', max_attempts = max_attempts + 1, not_before = ?4, reserved_usd = 0 \
                        WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
             let id = claim.run.to_string();
             let voided = tx.prepare_cached(sql)?.execute(params![id, claim.attempt, claim.epoch, ms(now)])?;

@@ -2,6 +2,7 @@
 
 use super::rows::{ms, optional_document};
 use super::{Claim, OUTPUT_HEAD, Store, StoreError};
+use bog_domain::agent_end::ModelUsage;
 use bog_domain::containment::{Containment, LimitHit};
 use bog_domain::delivery::Purpose;
 use bog_domain::ids::{DeliveryId, RunId};
@@ -27,6 +28,8 @@ pub struct AttemptEnd {
     pub output_truncated: bool,
     /// What it consumed.
     pub usage: Usage,
+    /// What its run has used of models in all, earlier attempts included.
+    pub models: Vec<ModelUsage>,
     /// What it was held by; `None` where its agent was not started.
     pub containment: Option<Containment>,
     /// The limit that ended it, where its outcome is that it exceeded one.
@@ -59,6 +62,9 @@ pub enum Ended {
         /// Not before.
         not_before: Timestamp,
     },
+    /// The run waits for a person to say that it may cost more; the attempt costs no retry. If it was asked to end, it is
+    /// over instead.
+    Paused,
 }
 
 /// A delivery to be made.
@@ -124,7 +130,7 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     match &end.then {
         Ended::GateOpen { said } => return super::gate::open(tx, end, said),
         Ended::GateClosed { reason } => return super::gate::close(tx, end, reason),
-        Ended::Finished(_) | Ended::Retry { .. } => {}
+        Ended::Finished(_) | Ended::Retry { .. } | Ended::Paused => {}
     }
     if !end_attempt(tx, end)? {
         return Ok(false);
@@ -139,7 +145,7 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     }
     match &end.then {
         Ended::Finished(deliveries) => super::outcomes::tell(tx, end, deliveries)?,
-        Ended::Retry { .. } => super::cancel::cancel_if_asked(tx, end.claim.run, end.finished_at)?,
+        Ended::Retry { .. } | Ended::Paused => super::cancel::cancel_if_asked(tx, end.claim.run, end.finished_at)?,
         Ended::GateOpen { .. } | Ended::GateClosed { .. } => {}
     }
     Ok(true)
@@ -161,6 +167,7 @@ pub(super) fn end_of_attempt(tx: &Connection, end: &AttemptEnd) -> Result<(), St
         end.containment.as_ref().map(serde_json::to_string).transpose()?,
         limit_hit(end)?,
     ])?;
+    super::usage::add(tx, end)?;
     super::orphans::add(tx, end.left_behind, end.finished_at)
 }
 
@@ -169,10 +176,12 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         Ended::GateOpen { .. } | Ended::GateClosed { .. } => return Ok(false),
         Ended::Finished(_) => ("finished", None, Some(ms(end.finished_at)), Some(end.outcome.as_str())),
         Ended::Retry { not_before } => ("queued", Some(ms(not_before)), None, None),
+        Ended::Paused => ("paused", None, None, None),
     };
     let sql = "UPDATE runs SET state = ?4, not_before = coalesce(?5, not_before), finished_at = ?6, outcome = ?7, \
                                exit_code = ?8, error = ?9, output = ?10, output_bytes = ?11, output_truncated = ?12, \
-                               usage = ?13, limit_hit = ?14 \
+                               usage = ?13, limit_hit = ?14, reserved_usd = 0, \
+                               max_attempts = max_attempts + (?4 = 'paused') \
                WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
     let changed = tx.prepare_cached(sql)?.execute(params![
         end.claim.run.to_string(),

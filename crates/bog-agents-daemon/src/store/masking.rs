@@ -28,7 +28,7 @@ impl Store {
         let then = match end.then {
             Ended::GateOpen { said } => Ended::GateOpen { said: self.masked(said) },
             Ended::GateClosed { reason } => Ended::GateClosed { reason: self.masked(reason) },
-            same @ (Ended::Finished(_) | Ended::Retry { .. }) => same,
+            same @ (Ended::Finished(_) | Ended::Retry { .. } | Ended::Paused) => same,
         };
         AttemptEnd { error: end.error.map(|error| self.masked(error)), output: self.masked(end.output), then, ..end }
     }

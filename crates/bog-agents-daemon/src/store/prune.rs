@@ -65,7 +65,7 @@ fn forget_runs(tx: &Connection, before: Timestamp, remembered: Timestamp) -> Res
     let rows = statement.query_map(params![ms(before), RUNS_BATCH, ms(remembered)], |row| parsed(row, 0))?;
     let runs = rows.collect::<Result<Vec<RunId>, _>>()?;
     for run in &runs {
-        for table in ["fires", "attempts", "run_outputs", "deliveries"] {
+        for table in ["fires", "attempts", "run_outputs", "deliveries", "usage"] {
             tx.prepare_cached(&format!("DELETE FROM {table} WHERE run_id = ?1"))?.execute([run.to_string()])?;
         }
     }

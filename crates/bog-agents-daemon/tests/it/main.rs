@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment, and start what they need")]
 
+mod agents;
 mod api;
 mod bad_input;
 mod chaos;

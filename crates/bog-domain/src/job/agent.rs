@@ -73,17 +73,6 @@ impl Agent {
             Self::Acp(argv) => format!("acp {}", argv[0]),
         }
     }
-
-    pub(super) fn warning(&self) -> Option<String> {
-        match self {
-            Self::Command(_) => None,
-            Self::Builtin | Self::Preset(_) | Self::Acp(_) => Some(format!(
-                "`agent`: this version runs command agents only: runs of this job end `start_failed` until a version that \
-                 runs `{}` is installed",
-                self.label()
-            )),
-        }
-    }
 }
 
 pub(super) fn program(field: &str, argv: &[String]) -> Result<Vec<String>, SpecError> {

@@ -62,11 +62,14 @@ pub struct Places {
 }
 
 impl ModelSecrets {
-    /// The variables of the provider of a model, `provider:model`; of any provider where there is no model.
-    pub(super) fn of(&self, model: Option<&str>) -> &[String] {
-        let Some(model) = model else { return &self.of_any };
-        let provider = model.split(':').next().unwrap_or_default();
-        self.by_provider.iter().find(|(name, _)| name == provider).map_or(&[], |(_, names)| names)
+    /// The variables of the providers of models, each `provider:model`; of any provider where there is no model.
+    pub(super) fn of_all(&self, models: &[String]) -> Vec<String> {
+        if models.is_empty() {
+            return self.of_any.clone();
+        }
+        let providers: Vec<&str> = models.iter().filter_map(|model| model.split(':').next()).collect();
+        let meant = self.by_provider.iter().filter(|(name, _)| providers.contains(&name.as_str()));
+        meant.flat_map(|(_, names)| names.iter().cloned()).collect()
     }
 }
 

@@ -5,6 +5,7 @@ mod gate;
 mod grant;
 mod limits;
 mod output;
+mod talk;
 mod trigger;
 
 pub use agent::Agent;
@@ -12,6 +13,7 @@ pub use gate::{GATE_OUTPUT, Gate, GateVerdict, gate_verdict};
 pub use grant::{Grant, GrantPath, ModelSecrets, Places, SandboxDefaults};
 pub use limits::{Ceilings, Clamped, Limits};
 pub use output::{Output, alert_outputs, issue_number};
+pub use talk::{Budget, DEFAULT_IDLE, Mcp, McpTransport, Step, Talk, Thread};
 pub use trigger::{GitPush, Github, Hook, Timing, Trigger, Webhook};
 
 use crate::error::SpecError;
@@ -34,12 +36,23 @@ pub struct Defaults {
     pub ceilings: Ceilings,
     /// What a run may touch.
     pub sandbox: SandboxDefaults,
+    /// Which models there are.
+    pub models: ModelDefaults,
+}
+
+/// Which models a daemon has. Where it is not known, nobody is warned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelDefaults {
+    /// Whether jobs that name no model get one by the daemon's settings.
+    pub has_default: bool,
+    /// Names of the providers whose credentials are there.
+    pub providers: Option<Vec<String>>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
         let (limits, ceilings, sandbox) = (Limits::default(), Ceilings::default(), SandboxDefaults::default());
-        Self { timezone: "UTC".to_owned(), limits, ceilings, sandbox }
+        Self { timezone: "UTC".to_owned(), limits, ceilings, sandbox, models: ModelDefaults::default() }
     }
 }
 
@@ -60,10 +73,10 @@ pub struct Job {
     pub prompt: Option<Template>,
     /// Who does the work.
     pub agent: Agent,
-    /// The built-in agent's model.
-    pub model: Option<String>,
     /// A cheap check before the agent.
     pub gate: Option<Gate>,
+    /// What the agent is told besides, where it speaks a protocol.
+    pub talk: Talk,
     /// Where the agent works, as written: `~` not yet expanded.
     pub working_dir: Option<String>,
     /// What fires it, besides a person.
@@ -129,8 +142,8 @@ impl Job {
         let mut job = Self {
             name: spec.name.clone().unwrap_or_else(|| id.to_string()),
             prompt,
-            model: spec.model.clone(),
             gate: Gate::parse(spec)?,
+            talk: Talk::parse(spec, &agent, kinds())?,
             working_dir: working_dir(spec)?,
             outputs,
             alerts: spec.alerts.unwrap_or(true),
@@ -142,7 +155,7 @@ impl Job {
             clamped,
             grant: Grant::parse(spec, &agent, defaults)?,
             event_trust: spec.trust.unwrap_or_default().event.unwrap_or_default(),
-            model_secrets: defaults.sandbox.model_secrets.of(spec.model.as_deref()).to_vec(),
+            model_secrets: defaults.sandbox.model_secrets.of_all(&spec.model.clone().unwrap_or_default().0),
             grant_warnings: Vec::new(),
             env: env_names("env", &spec.env)?,
             secrets: env_names("secrets", &spec.secrets)?,
@@ -154,17 +167,17 @@ impl Job {
             manual_overlap,
         };
         job.grant_warnings = job.grant_warnings(&defaults.sandbox.places);
+        job.grant_warnings.extend(job.model_warning(&defaults.models));
         Ok(job)
     }
 
     /// What may be provided later or is not served by this version: said at save, never an error.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let agent = self.agent.warning();
         let triggers = self.triggers.iter().filter_map(Trigger::warning);
         let clamped = self.clamped.iter().map(ToString::to_string);
         let grant = self.grant_warnings.iter().cloned();
-        agent.into_iter().chain(triggers).chain(clamped).chain(grant).collect()
+        triggers.chain(clamped).chain(grant).collect()
     }
 
     /// The trigger of an id.

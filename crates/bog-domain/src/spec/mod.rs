@@ -9,6 +9,7 @@ mod loops;
 mod output;
 mod sandbox;
 mod secrets;
+mod talk;
 mod trigger;
 pub mod yaml;
 
@@ -21,12 +22,14 @@ pub use output::{
     LogSpec, OutputSpec, SlackSpec, SlackThread, StdoutSpec, WebhookFormat, WebhookOutputSpec,
 };
 pub use sandbox::{EventTrust, SandboxFields, SandboxMode, SandboxSpec, ShellAccess, TrustSpec};
+pub use talk::{BudgetSpec, ContinueSpec, McpSpec, Names, PermissionSpec, StepSpec};
 pub use trigger::{
     CatchUpSpec, CronSpec, FileChangeSpec, GitPushSpec, GithubSpec, IntervalSpec, OwnWrites, TriggerSpec, WatchMode,
     WebhookScheme, WebhookSpec,
 };
 
 use crate::overlap::Overlap;
+use crate::units::Span;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -47,9 +50,36 @@ pub struct JobSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub agent: Option<AgentSpec>,
-    /// The built-in agent's model, `provider:model`.
+    /// The agent's model, `provider:model`, or several, of which the first that answers is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub model: Option<Names>,
+    /// Model calls after which the built-in agent ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u32>,
+    /// What runs may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetSpec>,
+    /// MCP servers that the agent is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp: Vec<McpSpec>,
+    /// Folders with skills for the built-in agent, besides those it finds itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
+    /// Steps that the built-in agent takes in order, with `prompt` before them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipeline: Vec<StepSpec>,
+    /// What the agent may do that asks before it does something; the first rule that fits counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<PermissionSpec>,
+    /// Whether each run goes on in the conversation of the one before it, or in which conversation.
+    #[serde(default, rename = "continue", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub thread: Option<ContinueSpec>,
+    /// How long an agent that speaks a protocol may say nothing at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub idle_timeout: Option<Span>,
     /// Where the agent works; a fresh folder per run where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,

@@ -225,6 +225,9 @@ fn verdict(seen: &Seen, was: &str, now: Timestamp, clock: &Clock) -> String {
         Disposition::Skipped if reason == Some(Reason::MaxRuns.as_str()) => {
             format!("{was} skipped: the job had had all the runs that `max_runs` allows")
         }
+        Disposition::Skipped if reason == Some(Reason::Budget.as_str()) => {
+            format!("{was} skipped: what may be spent in a day was spent (`budget.daily_usd`)")
+        }
         Disposition::Skipped => format!("{was} skipped{}", because(reason)),
         Disposition::Missed => format!("{was} missed: {}", missed(reason)),
         Disposition::Refused if reason == Some(Reason::Draining.as_str()) => {

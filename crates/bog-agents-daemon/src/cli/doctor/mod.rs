@@ -65,7 +65,7 @@ pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     findings.extend(machine::check(context));
     findings.extend(sandbox::check());
     findings.extend(limits::check(context));
-    findings.extend(agents::check());
+    findings.extend(agents::check().await);
     findings.extend(daemon::check(context).await);
     findings.extend(orphans::check(context));
     findings.extend(secrets::check(context).await);

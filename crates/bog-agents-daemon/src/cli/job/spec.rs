@@ -99,7 +99,7 @@ impl SpecArgs {
             name: self.name,
             prompt: self.prompt,
             agent,
-            model: self.model,
+            model: self.model.map(Into::into),
             working_dir,
             timezone: self.timezone,
             triggers,

@@ -49,7 +49,7 @@ impl Lines {
             EventKind::Note => self.aside(text(data).trim_end()),
             EventKind::ToolCall => self.aside(&format!("tool {}", named(data, &["title", "name", "tool"]))),
             EventKind::ToolResult => self.aside(&format!("tool result {}", named(data, &["title", "status", "name"]))),
-            EventKind::Plan => self.aside(&format!("plan {}", named(data, &["title"]))),
+            EventKind::Plan => plan(data).iter().map(|line| self.aside(line)).collect(),
             EventKind::Usage => self.aside(&format!("usage {data}")),
         }
     }
@@ -72,6 +72,16 @@ impl Lines {
     fn aside(&self, words: &str) -> String {
         format!("{}\n", self.paint.with(Ink::Faint, &format!("-- {words}")))
     }
+}
+
+/// A line for each entry of a plan.
+fn plan(data: &Value) -> Vec<String> {
+    let entries = data.get("entries").and_then(Value::as_array).into_iter().flatten();
+    let line = |entry: &Value| {
+        let of = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        format!("plan {}: {}", of("status"), of("content"))
+    };
+    entries.map(line).collect()
 }
 
 fn text(data: &Value) -> &str {

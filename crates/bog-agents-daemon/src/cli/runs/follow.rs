@@ -105,10 +105,12 @@ pub fn ending(run: &Run, context: &Context) -> String {
     let paint = super::super::out::Paint::of(&std::io::stderr());
     let standing = super::standing_painted(run, paint);
     let error = run.error.as_ref().map(|error| format!("\n{}", paint.with(Ink::Bad, error))).unwrap_or_default();
-    let more = if run.state == RunState::Finished && run.outcome != Some(Outcome::Succeeded) {
-        format!("\nlook closer: bog-agents-daemon runs show {}", run.id)
-    } else {
-        String::new()
+    let more = match run.state {
+        RunState::Finished if run.outcome != Some(Outcome::Succeeded) => {
+            format!("\nlook closer: bog-agents-daemon runs show {}", run.id)
+        }
+        RunState::Paused => format!("\ngo on: bog-agents-daemon runs resume {} --budget-usd N", run.id),
+        RunState::Finished | RunState::Queued | RunState::Running => String::new(),
     };
     format!("run {} {standing}{after}{exit}{error}{more}", run.id)
 }

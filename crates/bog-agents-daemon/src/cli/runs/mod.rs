@@ -7,6 +7,7 @@ pub mod follow;
 mod list;
 mod logs;
 mod rerun;
+mod resume;
 mod show;
 
 use super::context::Context;
@@ -25,6 +26,7 @@ pub enum Command {
     Logs(logs::Args),
     Cancel(cancel::Args),
     Rerun(rerun::Args),
+    Resume(resume::Args),
 }
 
 /// Runs a verb.
@@ -34,6 +36,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Show(args) => show::run(&args, context).await,
         Command::Logs(args) => logs::run(&args, context).await,
         Command::Cancel(args) => cancel::run(&args, context).await,
+        Command::Resume(args) => resume::run(&args, context).await,
         Command::Rerun(args) => rerun::run(&args, context).await,
     }
 }

@@ -1,5 +1,6 @@
 //! The runner's loop: one poll over everything that can happen to an attempt, until its process tree is gone.
 
+mod host_lines;
 mod phase;
 mod speech;
 
@@ -9,7 +10,7 @@ use super::ending::{Cut, Ending};
 use super::events::EventLog;
 use super::launch::{LaunchError, Report};
 use super::limits::{self, Limits};
-use super::protocol::{AttemptSpec, OutcomeRecord};
+use super::protocol::{AttemptSpec, OutcomeRecord, Speaks};
 use super::reap::{self, Exit, Reaped};
 use super::supervise::Held;
 use super::tree::{self, Tree};
@@ -81,7 +82,7 @@ impl<'a> Watch<'a> {
             limits,
             signals,
             control,
-            speech: Speech::new(pipes, events, &masker, spec.output_bytes),
+            speech: Speech::new(pipes, events, &masker, (spec.speaks, spec.output_bytes)),
             masker,
             phase: Phase::Running,
             launch_error: None,
@@ -132,7 +133,7 @@ impl<'a> Watch<'a> {
             // The relay is no part of the tree; it passes on what was said last, and ends with this value.
             return true;
         }
-        if self.ended.is_some() && self.phase == Phase::Running {
+        if self.ended.is_some() && self.phase.is_before_term() {
             self.terminate();
         }
         false
@@ -145,7 +146,7 @@ impl<'a> Watch<'a> {
                 Report::Failed(error) => self.launch_error = Some(error),
                 Report::Ended { exit, left } => {
                     self.ended.get_or_insert(exit);
-                    if !left && self.phase == Phase::Running {
+                    if !left && self.phase.is_before_term() {
                         // The init goes by itself. Should it not, it is no better than what it is to end.
                         self.phase = self.after_term();
                     }
@@ -174,7 +175,13 @@ impl<'a> Watch<'a> {
             }
         }
         if self.phase.strike_at().is_some_and(|at| now >= at) {
-            self.strike(now);
+            match self.phase {
+                Phase::Asked { kill_at, .. } => {
+                    self.terminate();
+                    self.phase = Phase::Terminating { kill_at };
+                }
+                Phase::Running | Phase::Terminating { .. } | Phase::Killing { .. } => self.strike(now),
+            }
         }
     }
 
@@ -182,6 +189,15 @@ impl<'a> Watch<'a> {
     fn cut(&mut self, cut: Cut) {
         if self.ended.is_none() && self.cut.is_none() {
             self.cut = Some(cut);
+            self.ask();
+        }
+    }
+
+    /// Asks the agent to end: a host by the end of its input, any other by TERM.
+    fn ask(&mut self) {
+        if self.spec.speaks == Speaks::Host && self.agent.close_input() {
+            self.phase = Phase::asked(now(), Duration::from_millis(self.spec.grace_ms));
+        } else {
             self.terminate();
         }
     }
@@ -223,9 +239,7 @@ impl<'a> Watch<'a> {
             self.take_signals();
             self.hear_reports();
             self.speech.read();
-            if self.agent.stdin.as_mut().is_some_and(|feed| !feed.advance()) {
-                self.agent.stdin = None;
-            }
+            self.agent.feed(self.spec.speaks);
             for reason in self.control.serve() {
                 self.cut(Cut::Cancelled(reason));
             }
@@ -253,6 +267,7 @@ impl<'a> Watch<'a> {
             left_alone: self.left_alone,
             limits: self.limits.finish(),
             stderr: said.stderr,
+            end: said.end,
         };
         let record = ending.record(self.spec, &self.masker, started_at);
         OutcomeRecord { output: said.output, output_truncated: said.output_truncated, ..record }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// How often the tree is struck again while it will not die.
 const STRIKE_EVERY: Duration = Duration::from_millis(50);
+/// How long a host that was asked to end gets before TERM, at most.
+const ASK_PATIENCE: Duration = Duration::from_secs(5);
 /// After so long of striking, processes of another user are left alone.
 const STRIKE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -15,6 +17,13 @@ const STRIKE_PATIENCE: Duration = Duration::from_secs(5);
 pub enum Phase {
     /// Nothing asks for an end.
     Running,
+    /// A host was asked to end by the end of its input; at `term_at` comes TERM, at `kill_at` KILL.
+    Asked {
+        /// When TERM is sent.
+        term_at: Duration,
+        /// When KILL is sent.
+        kill_at: Duration,
+    },
     /// TERM was sent; at `kill_at` comes KILL.
     Terminating {
         /// When.
@@ -35,10 +44,26 @@ impl Phase {
         Self::Terminating { kill_at: now.saturating_add(grace) }
     }
 
-    /// When KILL is to be sent; `None` where it is not.
+    /// A host was asked to end just now. It gets half of the grace, and no more than a few seconds, to let its agent end
+    /// as the protocol has it.
+    pub fn asked(now: Duration, grace: Duration) -> Self {
+        let term_at = now.saturating_add((grace / 2).min(ASK_PATIENCE));
+        Self::Asked { term_at, kill_at: now.saturating_add(grace) }
+    }
+
+    /// Whether TERM has not been sent yet.
+    pub const fn is_before_term(self) -> bool {
+        match self {
+            Self::Running | Self::Asked { .. } => true,
+            Self::Terminating { .. } | Self::Killing { .. } => false,
+        }
+    }
+
+    /// When the next signal is to be sent; `None` where none is.
     pub fn strike_at(self) -> Option<Duration> {
         match self {
             Self::Running => None,
+            Self::Asked { term_at, .. } => Some(term_at),
             Self::Terminating { kill_at } => Some(kill_at),
             Self::Killing { next, .. } => Some(next),
         }
@@ -47,7 +72,7 @@ impl Phase {
     /// KILL was sent just now.
     pub fn struck(self, now: Duration) -> Self {
         let since = match self {
-            Self::Running | Self::Terminating { .. } => now,
+            Self::Running | Self::Asked { .. } | Self::Terminating { .. } => now,
             Self::Killing { since, .. } => since,
         };
         Self::Killing { since, next: now + STRIKE_EVERY }
@@ -56,7 +81,7 @@ impl Phase {
     /// For how long KILL has been sent.
     pub fn killing_for(self, now: Duration) -> Duration {
         match self {
-            Self::Running | Self::Terminating { .. } => Duration::ZERO,
+            Self::Running | Self::Asked { .. } | Self::Terminating { .. } => Duration::ZERO,
             Self::Killing { since, .. } => now.saturating_sub(since),
         }
     }

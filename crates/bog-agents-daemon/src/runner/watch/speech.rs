@@ -1,10 +1,13 @@
 //! What the agent says while it is watched: its two pipes, read without waiting, into the log, the kept output and the
 //! end of standard error that explains a failure.
 
+use super::host_lines::HostLines;
 use crate::runner::agent::{Piece, read_piece};
 use crate::runner::capture::{Head, Stream, Tail};
 use crate::runner::ending::STDERR_TAIL_BYTES;
 use crate::runner::events::EventLog;
+use crate::runner::protocol::Speaks;
+use bog_domain::agent_end::AgentEnd;
 use bog_domain::event::EventKind;
 use bog_domain::mask::Masker;
 use std::io::Read;
@@ -26,6 +29,8 @@ pub struct Speech {
     err: Stream,
     events: EventLog,
     output: Head,
+    /// What standard output means where it is a host's.
+    host: Option<HostLines>,
     tail: Tail,
     buffer: Vec<u8>,
 }
@@ -36,25 +41,33 @@ pub struct Said {
     pub output: String,
     /// Whether there was more.
     pub output_truncated: bool,
+    /// How the agent of a host ended, as far as it said; its text is `output`.
+    pub end: Option<AgentEnd>,
     /// The end of standard error.
     pub stderr: String,
 }
 
 impl Speech {
-    /// Listens to these pipes, which must not block; keeps at most `output_bytes` bytes of standard output.
+    /// Listens to these pipes, which must not block; keeps at most `output_bytes` bytes of what is output.
     pub fn new(
         (stdout, stderr): (Option<ChildStdout>, Option<ChildStderr>),
         events: EventLog,
         masker: &Masker,
-        output_bytes: u64,
+        (speaks, output_bytes): (Speaks, u64),
     ) -> Self {
+        let output_bytes = usize::try_from(output_bytes).unwrap_or(usize::MAX);
+        let host = match speaks {
+            Speaks::Text => None,
+            Speaks::Host => Some(HostLines::new(output_bytes)),
+        };
         Self {
             stdout,
             stderr,
             out: Stream::new(masker.clone()),
             err: Stream::new(masker.clone()),
             events,
-            output: Head::new(usize::try_from(output_bytes).unwrap_or(usize::MAX)),
+            output: Head::new(output_bytes),
+            host,
             tail: Tail::new(STDERR_TAIL_BYTES),
             buffer: vec![0; PIECE_BYTES],
         }
@@ -77,8 +90,17 @@ impl Speech {
 
     fn said(&mut self, piece: &[u8]) {
         let text = self.out.push(piece);
-        self.events.text(EventKind::Stdout, &text);
-        self.output.push(&text);
+        self.hear(&text);
+    }
+
+    fn hear(&mut self, text: &str) {
+        match &mut self.host {
+            Some(host) => host.push(text, &mut self.events),
+            None => {
+                self.events.text(EventKind::Stdout, text);
+                self.output.push(text);
+            }
+        }
     }
 
     fn complained(&mut self, piece: &[u8]) {
@@ -96,12 +118,15 @@ impl Speech {
             }
         }
         let (out, err) = (self.out.finish(), self.err.finish());
-        self.events.text(EventKind::Stdout, &out);
-        self.output.push(&out);
+        self.hear(&out);
         self.events.text(EventKind::Stderr, &err);
         self.tail.push(&err);
+        let mut end = self.host.and_then(HostLines::into_end);
+        if let Some(end) = &mut end {
+            self.output.push(&std::mem::take(&mut end.text));
+        }
         let (output, output_truncated) = self.output.into_parts();
-        Said { output, output_truncated, stderr: self.tail.into_text() }
+        Said { output, output_truncated, end, stderr: self.tail.into_text() }
     }
 }
 

@@ -25,6 +25,7 @@ use bog_domain::job::Defaults;
 use bog_domain::run::{Outcome, Usage};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,6 +191,7 @@ impl Api {
             error: None,
             output: output.to_owned(),
             output_truncated: false,
+            models: Vec::new(),
             usage: Usage { cpu_seconds: Some(0.5), ..Usage::default() },
             containment: Some(contained()),
             limit: None,
@@ -220,7 +222,7 @@ fn contained() -> Containment {
     }
 }
 
-/// A document with everything that differs from run to run replaced by its kind.
+/// A document with everything that differs from run to run replaced by its kind, and its fields by name.
 pub fn tidy(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(tidy_text(text)),
@@ -237,6 +239,8 @@ pub fn tidy(value: Value) -> Value {
                 };
                 (name, value)
             })
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }

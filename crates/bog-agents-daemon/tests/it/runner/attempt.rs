@@ -47,6 +47,7 @@ impl Attempt {
             sandbox: Policy::default(),
             instance: String::new(),
             cgroup: None,
+            speaks: runner::Speaks::default(),
         };
         // What the machine itself brings, and a sandbox shows.
         let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into();

@@ -78,7 +78,7 @@ fn write_program(path: &Path, text: &str) {
 
 #[tokio::test]
 async fn damaged_and_newer_descriptions_fail_the_start() {
-    for (text, expected) in [("{", "is damaged"), (r#"{"version":99}"#, "has version 99, this binary reads up to 2")] {
+    for (text, expected) in [("{", "is damaged"), (r#"{"version":99}"#, "has version 99, this binary reads up to 3")] {
         let attempt = Attempt::new(&["true"]);
         attempt.prepare();
         fs::write(attempt.dir.join("attempt.json"), text).expect("written");

@@ -80,7 +80,7 @@ proptest! {
         if job.event_trust == EventTrust::Limited {
             prop_assert!(event.shell < ShellAccess::Host, "{:?}", event);
             prop_assert!(matches!(event.network, NetworkAccess::None | NetworkAccess::Provider), "{:?}", event);
-            let provider = match job.model.as_deref() {
+            let provider = match job.talk.models.first().map(String::as_str) {
                 None => vec![KEY, OTHER_KEY],
                 Some("anthropic:claude") => vec![KEY],
                 Some("openai:gpt") => vec![OTHER_KEY],

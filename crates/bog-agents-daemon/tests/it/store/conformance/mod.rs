@@ -15,4 +15,5 @@ mod prune;
 mod pushes;
 mod save;
 mod slots;
+mod spending;
 mod tell;

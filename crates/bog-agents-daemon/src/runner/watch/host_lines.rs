@@ -1,0 +1,120 @@
+//! What a host of ours writes on its standard output, line by line: events for the run's log, and how its agent ended.
+//!
+//! The agent it hosts could write there too, if it tried hard. What cannot be read is noted and passed over; what can be
+//! is the agent's own word either way.
+
+use crate::runner::events::EventLog;
+use bog_domain::agent_end::{AgentEnd, HostLine, ModelUsage, Told, VERSION};
+use bog_domain::event::EventKind;
+
+/// The longest line besides the last one, which holds the output.
+const LINE_BYTES: usize = 1024 * 1024;
+/// JSON makes at most six bytes of one.
+const ESCAPED: usize = 6;
+/// Models of which usage is kept, and the bytes of a name.
+const MAX_MODELS: usize = 32;
+const MAX_NAME: usize = 128;
+
+/// Lines that come in pieces.
+pub struct HostLines {
+    partial: String,
+    /// Whether the line that is coming is too long, so that its rest is dropped.
+    skipping: bool,
+    cap: usize,
+    noted: bool,
+    end: Option<AgentEnd>,
+}
+
+impl HostLines {
+    /// For an output of at most `output_bytes` bytes.
+    pub fn new(output_bytes: usize) -> Self {
+        let cap = output_bytes.saturating_mul(ESCAPED).saturating_add(LINE_BYTES);
+        Self { partial: String::new(), skipping: false, cap, noted: false, end: None }
+    }
+
+    /// Takes the next piece; what it completes goes into the log.
+    pub fn push(&mut self, piece: &str, events: &mut EventLog) {
+        let mut rest = piece;
+        while let Some((line, after)) = rest.split_once('\n') {
+            self.add(line);
+            let line = std::mem::take(&mut self.partial);
+            if !std::mem::take(&mut self.skipping) {
+                self.read(&line, events);
+            }
+            rest = after;
+        }
+        self.add(rest);
+    }
+
+    fn add(&mut self, text: &str) {
+        self.skipping |= self.partial.len() + text.len() > self.cap;
+        if self.skipping {
+            self.partial = String::new();
+        } else {
+            self.partial.push_str(text);
+        }
+    }
+
+    fn read(&mut self, line: &str, events: &mut EventLog) {
+        match serde_json::from_str::<HostLine>(line) {
+            Ok(HostLine { v, tell: Told::Event { kind, data } }) if v <= VERSION => events.record(kind, data),
+            Ok(HostLine { v, tell: Told::End(end) }) if v <= VERSION => self.end = Some(bounded(*end)),
+            Ok(_) | Err(_) if line.is_empty() || self.noted => {}
+            Ok(_) | Err(_) => {
+                self.noted = true;
+                events.text(EventKind::Note, "the agent's host wrote a line that cannot be read; it was passed over");
+            }
+        }
+    }
+
+    /// How the agent ended, where the host has said so.
+    pub fn into_end(self) -> Option<AgentEnd> {
+        self.end
+    }
+}
+
+/// What is kept with the outcome has its room set aside: a name may be long, and many models may be named.
+fn bounded(mut end: AgentEnd) -> AgentEnd {
+    end.session = end.session.filter(|session| session.len() <= MAX_NAME * 2);
+    end.usage.truncate(MAX_MODELS);
+    for ModelUsage { model, .. } in &mut end.usage {
+        model.truncate(model.floor_char_boundary(MAX_NAME));
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bog_domain::agent_end::Stop;
+
+    fn read(pieces: &[&str]) -> (Option<AgentEnd>, String) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut events = EventLog::create(dir.path(), 1 << 20);
+        let mut lines = HostLines::new(100);
+        for piece in pieces {
+            lines.push(piece, &mut events);
+        }
+        (lines.into_end(), std::fs::read_to_string(dir.path().join("events.jsonl")).expect("readable"))
+    }
+
+    #[test]
+    fn lines_may_come_in_pieces_and_nonsense_is_noted_once() {
+        let event = r#"{"v":1,"tell":{"event":{"kind":"tool_call","data":{"title":"ls"}}}}"#;
+        let end = r#"{"v":1,"tell":{"end":{"stop":"finished","text":"done"}}}"#;
+        let text = format!("x\n{event}\n\n{{\"v\":9}}\n{end}\n");
+        let (left, right) = text.split_at(20);
+        let (end, log) = read(&[left, right]);
+        assert_eq!(end.map(|end| (end.stop, end.text)), Some((Stop::Finished, "done".to_owned())));
+        assert_eq!(log.lines().count(), 2, "{log}");
+        assert!(log.contains(r#""kind":"tool_call","data":{"title":"ls"}"#) && log.contains("cannot be read"), "{log}");
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept() {
+        let long = "x".repeat(LINE_BYTES);
+        let (end, log) = read(&[&long, &long, "\n", r#"{"v":1,"tell":{"end":{"stop":"failed"}}}"#, "\n"]);
+        assert_eq!(end.map(|end| end.stop), Some(Stop::Failed));
+        assert_eq!(log, "");
+    }
+}

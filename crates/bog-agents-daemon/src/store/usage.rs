@@ -1,0 +1,152 @@
+//! What runs have used: recorded with their outcomes, summed for budgets and for whoever asks.
+
+use super::rows::{ms, parsed, time};
+use super::{AttemptEnd, Store, StoreError};
+use bog_domain::agent_end::{ModelUsage, minus};
+use bog_domain::ids::{JobId, JobUid, RunId};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+/// What an attempt added to what its run has used of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsageRow {
+    /// The run.
+    pub run_id: RunId,
+    /// Its job.
+    pub job_id: JobId,
+    /// When the attempt ended.
+    pub at: Timestamp,
+    /// What it added.
+    pub usage: ModelUsage,
+}
+
+/// What may be spent in a day, and since when the day is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct DailyLimits {
+    /// When the day began.
+    pub since: Timestamp,
+    /// US dollars for the job.
+    pub job_usd: Option<f64>,
+    /// US dollars for all jobs.
+    pub all_usd: Option<f64>,
+}
+
+/// What a run may still spend.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Allowed {
+    /// US dollars that it may cost in all, whatever its job says: a person said so.
+    pub by_hand_usd: Option<f64>,
+    /// US dollars that it has cost.
+    pub spent_usd: f64,
+    /// US dollars that are left of the day; none: there is no limit.
+    pub left_today_usd: Option<f64>,
+}
+
+const COLUMNS: &str = "model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd";
+
+impl Store {
+    /// What attempts that ended in a span of time added, the oldest first; of one job where it is given.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn usage(
+        &self,
+        job: Option<JobId>,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<UsageRow>, StoreError> {
+        self.read(move |tx| {
+            let sql = format!(
+                "SELECT {COLUMNS}, run_id, job_id, at FROM usage WHERE at >= ?1 AND at < ?2 AND (?3 IS NULL OR job_id = ?3) \
+                 ORDER BY at, run_id, model"
+            );
+            let read = |row: &Row<'_>| {
+                Ok(UsageRow { usage: model_usage(row)?, run_id: parsed(row, 6)?, job_id: parsed(row, 7)?, at: time(row, 8)? })
+            };
+            let mut statement = tx.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![ms(since), ms(until), job.map(|id| id.to_string())], read)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// What a run may still spend.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn allowed(&self, run: RunId, job: JobUid, limits: DailyLimits) -> Result<Allowed, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT budget_usd, (SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE run_id = runs.id) \
+                       FROM runs WHERE id = ?1";
+            let (by_hand_usd, spent_usd) =
+                tx.prepare_cached(sql)?.query_row([run.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Allowed { by_hand_usd, spent_usd, left_today_usd: left_today(tx, job, limits)? })
+        })
+        .await
+    }
+}
+
+/// What is left of a day's limits, with what is set aside for attempts under way counted as spent.
+pub(super) fn left_today(tx: &Connection, job: JobUid, limits: DailyLimits) -> Result<Option<f64>, StoreError> {
+    let mut left: Option<f64> = None;
+    for (limit, of) in [(limits.job_usd, Some(job.to_string())), (limits.all_usd, None)] {
+        if let Some(limit) = limit {
+            let rest = limit - spent(tx, of.as_deref(), limits.since)?;
+            left = Some(left.map_or(rest, |left| left.min(rest)));
+        }
+    }
+    Ok(left)
+}
+
+fn spent(tx: &Connection, job: Option<&str>, since: Timestamp) -> Result<f64, StoreError> {
+    let (used, reserved) = match job {
+        Some(_) => ("job_uid = ?1 AND at >= ?2", "job_uid = ?1 AND reserved_usd > 0"),
+        None => ("?1 IS NULL AND at >= ?2", "?1 IS NULL AND reserved_usd > 0"),
+    };
+    let used = format!("SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE {used}");
+    let reserved = format!("SELECT coalesce(sum(reserved_usd), 0.0) FROM runs WHERE {reserved}");
+    let used: f64 = tx.prepare_cached(&used)?.query_row(params![job, ms(since)], |row| row.get(0))?;
+    let reserved: f64 = tx.prepare_cached(&reserved)?.query_row(params![job], |row| row.get(0))?;
+    Ok(used + reserved)
+}
+
+/// Records what an attempt added: what its run has used in all, less what earlier attempts added.
+pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
+    if end.models.is_empty() {
+        return Ok(());
+    }
+    let run = end.claim.run.to_string();
+    let sums =
+        "model, sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(cost_usd)";
+    let mut statement = tx.prepare_cached(&format!("SELECT {sums} FROM usage WHERE run_id = ?1 GROUP BY model"))?;
+    let before = statement.query_map([&run], model_usage)?.collect::<Result<Vec<_>, _>>()?;
+    let sql = "INSERT INTO usage (run_id, attempt, model, job_uid, job_id, at, input_tokens, output_tokens, \
+                                  cache_read_tokens, cache_write_tokens, cost_usd) \
+               SELECT id, ?2, ?3, job_uid, job_id, ?4, ?5, ?6, ?7, ?8, ?9 FROM runs WHERE id = ?1";
+    let mut insert = tx.prepare_cached(sql)?;
+    for model in minus(&end.models, &before) {
+        insert.execute(params![
+            run,
+            end.claim.attempt,
+            model.model,
+            ms(end.finished_at),
+            model.input_tokens,
+            model.output_tokens,
+            model.cache_read_tokens,
+            model.cache_write_tokens,
+            model.cost_usd,
+        ])?;
+    }
+    Ok(())
+}
+
+fn model_usage(row: &Row<'_>) -> rusqlite::Result<ModelUsage> {
+    Ok(ModelUsage {
+        model: row.get(0)?,
+        input_tokens: row.get(1)?,
+        output_tokens: row.get(2)?,
+        cache_read_tokens: row.get(3)?,
+        cache_write_tokens: row.get(4)?,
+        cost_usd: row.get(5)?,
+    })
+}

@@ -1,0 +1,157 @@
+//! The built-in agent, through all of it: a slot, the sandbox, its tools, the file that has its summary.
+
+use crate::support::{Daemon, Home, eventually};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A repository with two commits in a home of its own, and a recorded conversation beside it.
+struct World {
+    home: Home,
+    repository: PathBuf,
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=A", "-c", "user.email=a@example.com"]).args(arguments).current_dir(folder);
+    assert!(command.env("HOME", folder).output().unwrap().status.success(), "git {arguments:?}");
+}
+
+impl World {
+    fn new(script: &[Value]) -> Self {
+        let home = Home::new();
+        let repository = home.path().join("src");
+        std::fs::create_dir(&repository).unwrap();
+        git(&repository, &["init", "-q"]);
+        for (name, subject) in [("a", "Add the first file"), ("b", "Teach it to count")] {
+            std::fs::write(repository.join(name), name).unwrap();
+            git(&repository, &["add", "."]);
+            git(&repository, &["commit", "-q", "-m", subject]);
+        }
+        let world = Self { home, repository };
+        world.script(script);
+        world
+    }
+
+    fn script(&self, lines: &[Value]) {
+        let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+        std::fs::write(self.repository.join("script.jsonl"), text.join("\n") + "\n").unwrap();
+    }
+
+    fn job(&self, id: &str, more: &str) {
+        let folder = self.repository.display();
+        let text = format!("prompt: What changed?\nmodel: scripted:script.jsonl\nworking_dir: {folder}\n{more}\n");
+        self.home.job(id, &text);
+    }
+
+    fn events(&self, run: &str, attempt: u32) -> String {
+        std::fs::read_to_string(self.home.data().join(format!("runs/{run}/{attempt}/events.jsonl"))).unwrap_or_default()
+    }
+}
+
+fn call(name: &str, arguments: Value) -> Value {
+    json!({ "calls": [{ "name": name, "arguments": arguments }], "usage": { "input": 100, "output": 10 } })
+}
+
+fn runs(daemon: &Daemon) -> Vec<Value> {
+    daemon.list("/runs")
+}
+
+#[test]
+fn a_slot_comes_and_the_summary_of_the_repository_is_in_the_file() {
+    let world = World::new(&[
+        call("git", json!({ "command": "log --format=%s" })),
+        json!({ "text": "Since yesterday:\n{{result}}", "usage": { "input": 200, "output": 20 } }),
+    ]);
+    let report = world.home.path().join("report.md");
+    let triggers = "triggers: [{type: cron, cron: '* * * * * *'}]\nmax_runs: 1";
+    world.job("brief", &format!("{triggers}\noutputs: [{{type: file, path: '{}'}}]", report.display()));
+    let daemon = world.home.start();
+    eventually("the file has it", || report.exists());
+    let text = std::fs::read_to_string(&report).unwrap();
+    assert!(text.contains("Add the first file") && text.contains("Teach it to count"), "{text}");
+    let run = daemon.finished(runs(&daemon)[0]["id"].as_str().unwrap());
+    assert_eq!((&run["outcome"], &run["trigger"]), (&json!("succeeded"), &json!("cron")), "{run}");
+    assert_eq!((&run["usage"]["input_tokens"], &run["usage"]["output_tokens"]), (&json!(300), &json!(30)), "{run}");
+    let events = world.events(run["id"].as_str().unwrap(), 1);
+    assert!(events.contains("\"kind\":\"tool_call\"") && events.contains("\"kind\":\"tool_result\""), "{events}");
+    let usage = daemon.get("/usage?by=model");
+    assert_eq!((&usage["total"]["runs"], &usage["total"]["input_tokens"]), (&json!(1), &json!(300)), "{usage}");
+    assert_eq!(crate::support::violations(&world.home.data()), Vec::<String>::new());
+}
+
+#[test]
+fn whoever_is_killed_the_run_goes_on_and_repeats_nothing() {
+    let append = |text: &str| call("shell", json!({ "command": format!("echo {text} >> done") }));
+    let world = World::new(&[
+        append("one"),
+        json!({ "calls": [{ "name": "shell", "arguments": { "command": "echo two >> done" } }], "delay_ms": 3000 }),
+        json!({ "text": "All done: {{result}}" }),
+    ]);
+    world.job("j", "retry: {backoff: 10ms}");
+    let daemon = world.home.start();
+    let run = daemon.fire("j");
+    let done = world.repository.join("done");
+    eventually("the first step is taken", || done.exists());
+    let events = || world.events(&run, 1);
+    eventually("its result is known", || events().contains("tool_result"));
+    // The whole of it: the daemon, the runner and, with them, the agent.
+    let pids = |name: &str| {
+        let found = Command::new("pgrep").args(["-f", name]).output().unwrap();
+        String::from_utf8(found.stdout).unwrap()
+    };
+    let runner = pids(&format!("runner {}", world.home.data().join(format!("runs/{run}/1")).display()));
+    daemon.kill();
+    for pid in runner.lines() {
+        Command::new("kill").args(["-9", pid]).status().unwrap();
+    }
+    let daemon = world.home.start();
+    let ended = daemon.finished(&run);
+    assert_eq!((&ended["outcome"], &ended["attempt"]), (&json!("succeeded"), &json!(2)), "{ended}");
+    assert_eq!(std::fs::read_to_string(&done).unwrap(), "one\ntwo\n");
+    assert_eq!(ended["usage"]["input_tokens"], 100, "the first step is paid for once: {ended}");
+}
+
+#[test]
+fn a_run_stops_at_its_budget_and_goes_on_after_a_restart() {
+    let prices = "[prices.'scripted:script.jsonl']\ninput = 1000\noutput = 1000\n";
+    let step =
+        json!({ "calls": [{ "name": "ls", "arguments": { "path": "." } }], "usage": { "input": 1500, "output": 100 } });
+    let world = World::new(&[step.clone(), step, json!({ "text": "Done.", "usage": { "input": 100, "output": 10 } })]);
+    std::fs::write(world.home.data().join("config.toml"), prices).unwrap();
+    // One step costs $1.60, and the next one may cost more than what is left then.
+    world.job("j", "budget: {run_usd: 2.3}");
+    let daemon = world.home.start();
+    let run = daemon.fire("j");
+    let paused = daemon.run_when(&run, "paused", |run| run["state"] == "paused");
+    assert!(paused["outcome"].is_null() && paused["error"].as_str().unwrap().contains("budget"), "{paused}");
+    let again = daemon.post(&format!("/runs/{run}/resume"), Some(&json!({ "budget_usd": 0.01 })));
+    assert_eq!(again.status, 422, "{again:?}");
+    drop(daemon);
+    let daemon = world.home.start();
+    assert_eq!(daemon.get(&format!("/runs/{run}"))["state"], "paused");
+    let resumed = world.home.run(&["runs", "resume", &run, "--budget-usd", "1000"]);
+    assert!(resumed.status.success(), "{resumed:?}");
+    let ended = daemon.finished(&run);
+    assert_eq!((&ended["outcome"], &ended["output"]), (&json!("succeeded"), &json!("Done.")), "{ended}");
+    let cost = ended["usage"]["cost_usd"].as_f64().unwrap();
+    assert!((cost - 3.31).abs() < 1e-9, "{ended}");
+    let csv = String::from_utf8(world.home.run(&["usage", "--by", "job", "--csv"]).stdout).unwrap();
+    assert!(csv.starts_with("job,runs,input_tokens") && csv.contains("j,1,3100,210,"), "{csv}");
+    assert_eq!(crate::support::violations(&world.home.data()), Vec::<String>::new());
+}
+
+#[test]
+fn when_the_days_money_is_spent_fires_are_skipped() {
+    let prices = "[prices.'scripted:script.jsonl']\ninput = 1000\noutput = 1000\n";
+    let world = World::new(&[json!({ "text": "Done.", "usage": { "input": 100, "output": 10 } })]);
+    std::fs::write(world.home.data().join("config.toml"), prices).unwrap();
+    world.job("j", "budget: {daily_usd: 0.1}");
+    let daemon = world.home.start();
+    let first = daemon.fire("j");
+    daemon.run_when(&first, "over or paused", |run| run["state"] == "finished" || run["state"] == "paused");
+    daemon.post(&format!("/runs/{first}/resume"), Some(&json!({ "budget_usd": 1000 })));
+    assert_eq!(daemon.finished(&first)["outcome"], "succeeded");
+    let answer = daemon.post("/jobs/j/run", None).json();
+    assert_eq!((&answer["disposition"], &answer["reason"]), (&json!("skipped"), &json!("budget")), "{answer}");
+}

@@ -1,0 +1,198 @@
+//! What the process that hosts an agent tells its runner: one [`HostLine`] a line of JSON, the last of them an
+//! [`AgentEnd`]. Both sides carry a version: a runner may be older than the host that an upgrade put in its place.
+
+use crate::event::EventKind;
+use serde::{Deserialize, Serialize};
+
+/// The version of these lines that this code writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostLine {
+    /// [`VERSION`] of the host.
+    pub v: u32,
+    /// What it tells.
+    pub tell: Told,
+}
+
+/// What a host tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// Something happened: what a line of the run's log holds.
+    Event {
+        /// Its kind.
+        kind: EventKind,
+        /// Its content.
+        data: serde_json::Value,
+    },
+    /// The agent is done. Nothing follows.
+    End(Box<AgentEnd>),
+}
+
+impl HostLine {
+    /// A line of this version.
+    #[must_use]
+    pub const fn new(tell: Told) -> Self {
+        Self { v: VERSION, tell }
+    }
+}
+
+/// How an agent ended that speaks a protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentEnd {
+    /// Why it ended.
+    pub stop: Stop,
+    /// Why, for people; none where there is nothing to explain.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// When it is worth trying again, where its provider said so.
+    #[serde(default)]
+    pub not_before: Option<jiff::Timestamp>,
+    /// What it said in the end. Empty in records that keep it elsewhere.
+    #[serde(default)]
+    pub text: String,
+    /// The conversation, by the agent's own name for it.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// What the whole run has used so far, earlier attempts included, by model.
+    #[serde(default)]
+    pub usage: Vec<ModelUsage>,
+}
+
+/// Why an agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// It had nothing more to do.
+    Finished,
+    /// It would have spent more than it may: the run is paused.
+    Budget,
+    /// It took as many steps as it may.
+    MaxSteps,
+    /// Its provider's quota is used up.
+    Quota,
+    /// The model refused.
+    Refused,
+    /// It was told to end.
+    Cancelled,
+    /// It did not work out.
+    Failed,
+}
+
+/// What one model was used for. A number that nobody told is none, which is not nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelUsage {
+    /// The model; empty where the agent does not say.
+    pub model: String,
+    /// Tokens read, those from a cache left out.
+    pub input_tokens: Option<u64>,
+    /// Tokens written.
+    pub output_tokens: Option<u64>,
+    /// Tokens read from the provider's cache.
+    pub cache_read_tokens: Option<u64>,
+    /// Tokens written to it.
+    pub cache_write_tokens: Option<u64>,
+    /// What that costs in US dollars, unrounded.
+    pub cost_usd: Option<f64>,
+}
+
+impl ModelUsage {
+    fn with(&self, other: &Self, tokens: impl Fn(u64, u64) -> u64, cost: impl Fn(f64, f64) -> f64) -> Self {
+        let both = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), b) => Some(tokens(a, b.unwrap_or(0))),
+            (None, Some(b)) => Some(tokens(0, b)),
+            (None, None) => None,
+        };
+        Self {
+            model: self.model.clone(),
+            input_tokens: both(self.input_tokens, other.input_tokens),
+            output_tokens: both(self.output_tokens, other.output_tokens),
+            cache_read_tokens: both(self.cache_read_tokens, other.cache_read_tokens),
+            cache_write_tokens: both(self.cache_write_tokens, other.cache_write_tokens),
+            cost_usd: match (self.cost_usd, other.cost_usd) {
+                (None, None) => None,
+                (a, b) => Some(cost(a.unwrap_or(0.0), b.unwrap_or(0.0))),
+            },
+        }
+    }
+}
+
+/// Both, by model, in the order of first use.
+#[must_use]
+pub fn plus(one: &[ModelUsage], other: &[ModelUsage]) -> Vec<ModelUsage> {
+    combined(one, other, |a, b| a.with(b, u64::saturating_add, |a, b| a + b))
+}
+
+/// What `all` has more than `before`, by model.
+#[must_use]
+pub fn minus(all: &[ModelUsage], before: &[ModelUsage]) -> Vec<ModelUsage> {
+    let rest = combined(all, before, |a, b| a.with(b, u64::saturating_sub, |a, b| (a - b).max(0.0)));
+    rest.into_iter().filter(|usage| all.iter().any(|of_all| of_all.model == usage.model)).collect()
+}
+
+fn combined(
+    one: &[ModelUsage],
+    other: &[ModelUsage],
+    with: impl Fn(&ModelUsage, &ModelUsage) -> ModelUsage,
+) -> Vec<ModelUsage> {
+    let in_other = |model: &str| other.iter().find(|usage| usage.model == model);
+    let in_one = |model: &str| one.iter().any(|usage| usage.model == model);
+    let both = one.iter().map(|usage| in_other(&usage.model).map_or_else(|| usage.clone(), |found| with(usage, found)));
+    both.chain(other.iter().filter(|usage| !in_one(&usage.model)).cloned()).collect()
+}
+
+/// What all models cost together, as far as it is known; none where nothing of it is.
+#[must_use]
+pub fn cost_usd(usage: &[ModelUsage]) -> Option<f64> {
+    usage.iter().filter_map(|model| model.cost_usd).reduce(|a, b| a + b)
+}
+
+/// The tokens of all models together, caches included, as far as they are known.
+#[must_use]
+pub fn tokens(usage: &[ModelUsage]) -> u64 {
+    let of = |model: &ModelUsage| {
+        [model.input_tokens, model.output_tokens, model.cache_read_tokens, model.cache_write_tokens]
+            .into_iter()
+            .flatten()
+            .fold(0, u64::saturating_add)
+    };
+    usage.iter().map(of).fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(model: &str, input: Option<u64>, cost: Option<f64>) -> ModelUsage {
+        ModelUsage { model: model.to_owned(), input_tokens: input, cost_usd: cost, ..ModelUsage::default() }
+    }
+
+    #[test]
+    fn usage_adds_up_by_model_and_what_is_unknown_stays_unknown() {
+        let one = [used("a", Some(5), Some(0.5)), used("b", None, None)];
+        let more = plus(&one, &[used("c", Some(1), None), used("a", Some(2), None)]);
+        assert_eq!(more, [used("a", Some(7), Some(0.5)), used("b", None, None), used("c", Some(1), None)]);
+        assert_eq!(
+            minus(&more, &one),
+            [used("a", Some(2), Some(0.0)), used("b", None, None), used("c", Some(1), None)]
+        );
+        assert_eq!((cost_usd(&more), tokens(&more)), (Some(0.5), 8));
+        assert_eq!(cost_usd(&one[1..]), None);
+    }
+
+    #[test]
+    fn lines_of_this_version_stay_readable() {
+        let event = r#"{"v":1,"tell":{"event":{"kind":"agent_text","data":{"text":"x"}}}}"#;
+        let line: HostLine = serde_json::from_str(event).unwrap();
+        assert_eq!(serde_json::to_string(&line).unwrap(), event);
+        let end = r#"{"v":1,"tell":{"end":{"stop":"quota","message":"full","usage":[{"model":"m"}]}}}"#;
+        let line: HostLine = serde_json::from_str(end).unwrap();
+        let Told::End(end) = line.tell else { panic!("an end") };
+        assert_eq!((end.stop, end.usage[0].model.as_str()), (Stop::Quota, "m"));
+    }
+}
