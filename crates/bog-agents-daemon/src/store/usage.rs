@@ -58,7 +58,7 @@ impl Store {
         self.read(move |tx| {
             let sql = format!(
                 "SELECT {COLUMNS}, run_id, job_id, at FROM usage WHERE at >= ?1 AND at < ?2 AND (?3 IS NULL OR job_id = ?3) \
-                 ORDER BY at, run_id, model"
+                 ORDER BY at, run_id, attempt, model"
             );
             let read = |row: &Row<'_>| {
                 Ok(UsageRow { usage: model_usage(row)?, run_id: parsed(row, 6)?, job_id: parsed(row, 7)?, at: time(row, 8)? })
