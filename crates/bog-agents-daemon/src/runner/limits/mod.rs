@@ -119,6 +119,12 @@ impl Limits {
         self.watchdog.next_look()
     }
 
+    /// Looks at the tree, whether it is time or not; a limit that was hit is remembered.
+    pub fn look_at_once(&mut self, now: Duration, first: Pid) {
+        self.watchdog.look_next_at(now);
+        let _ = self.look(now, first);
+    }
+
     /// Looks at the tree, if it is time; `first` is its first process. Returns a limit that was hit, once.
     pub fn look(&mut self, now: Duration, first: Pid) -> Option<LimitHit> {
         if now < self.watchdog.next_look() {

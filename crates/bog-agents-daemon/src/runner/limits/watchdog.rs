@@ -84,6 +84,13 @@ impl Watchdog {
         if self.disk.is_walking() { Duration::ZERO } else { self.pace.as_ref().map_or(NEVER, Pace::next) }
     }
 
+    /// Looks next at this time, not later.
+    pub fn look_next_at(&mut self, at: Duration) {
+        if let Some(pace) = &mut self.pace {
+            pace.put_off(at, at);
+        }
+    }
+
     /// Whether the tree is in its group: it enters by itself, and until it has, the group's figures say nothing.
     pub fn is_in_group(&mut self, group: Option<&Group>) -> bool {
         self.in_group = self.in_group

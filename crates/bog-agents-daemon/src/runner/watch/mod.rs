@@ -134,6 +134,8 @@ impl<'a> Watch<'a> {
             return true;
         }
         if self.ended.is_some() && self.phase.is_before_term() {
+            // A tree that ran away may have taken its first process along before anybody looked.
+            self.limits.look_at_once(now(), self.agent.pid);
             self.terminate();
         }
         false
