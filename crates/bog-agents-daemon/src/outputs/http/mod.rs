@@ -66,7 +66,7 @@ impl Http {
         &self.inner.settings
     }
 
-    /// A request to a URL, to be completed and sent by [`Self::send`].
+    /// A request to a URL, to be completed and sent by `send`.
     ///
     /// # Errors
     /// When nothing may be sent there, or there is no client.
