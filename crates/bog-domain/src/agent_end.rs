@@ -57,7 +57,7 @@ pub struct AgentEnd {
     pub text: String,
     /// The conversation, by the agent's own name for it.
     #[serde(default)]
-    pub session: Option<String>,
+    pub session: Option<Box<str>>,
     /// What the whole run has used so far, earlier attempts included, by model.
     #[serde(default)]
     pub usage: Vec<ModelUsage>,

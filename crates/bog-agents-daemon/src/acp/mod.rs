@@ -100,7 +100,7 @@ async fn host(instructions: Instructions, reporter: Reporter) -> AgentEnd {
     };
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     memory.ended(end.stop);
-    AgentEnd { session: memory.session().map(str::to_owned), usage: memory.of_run(), ..end }
+    AgentEnd { session: memory.session().map(Into::into), usage: memory.of_run(), ..end }
 }
 
 /// Turns the end of our input, and a signal, into a request to stop.
