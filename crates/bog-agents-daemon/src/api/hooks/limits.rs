@@ -12,7 +12,8 @@ use tokio::time::Instant;
 /// Bytes of bodies in memory at the same time, over all paths.
 const BODIES: usize = 64 << 20;
 
-/// Of these, what all requests to one path may take: whoever sends to one cannot keep the others out.
+/// Of these, what all requests to one path may take: whoever sends to one cannot keep the others out. The longest body
+/// that can be allowed fits.
 const BODIES_OF_PATH: usize = BODIES / 4;
 
 /// Paths that are not known from a moment ago, looked up in a second.
@@ -31,7 +32,6 @@ pub(super) struct Limits {
     /// By path, and whether it is open to anyone: as many as triggers name.
     paths: Mutex<HashMap<(String, bool), Arc<Path>>>,
     bodies: Arc<Semaphore>,
-    bodies_of_path: usize,
     look_ups: Mutex<Rate>,
     lines: Mutex<Rate>,
 }
@@ -75,8 +75,6 @@ impl Limits {
             places: usize::try_from(settings.max_concurrent).unwrap_or(Semaphore::MAX_PERMITS),
             paths: Mutex::default(),
             bodies: Arc::new(Semaphore::new(BODIES)),
-            // The longest body that is allowed has to fit.
-            bodies_of_path: usize::try_from(settings.max_body.bytes()).unwrap_or(BODIES).clamp(BODIES_OF_PATH, BODIES),
             look_ups: Mutex::new(Rate::per_second(LOOK_UPS)),
             lines: Mutex::new(Rate::per_second(LINES)),
         }
@@ -117,7 +115,7 @@ impl Limits {
             Arc::new(Path {
                 rate: Mutex::new(Rate::per_second(rate)),
                 places: Arc::new(Semaphore::new(self.places)),
-                bodies: Arc::new(Semaphore::new(self.bodies_of_path)),
+                bodies: Arc::new(Semaphore::new(BODIES_OF_PATH)),
             })
         };
         Arc::clone(paths.entry((path.to_owned(), is_open)).or_insert_with(new))
