@@ -1,9 +1,11 @@
 //! Webhooks that find their job at work, or its gate closed.
 
-use super::fixture::{SECRET, one_fire, send, signed, start, with};
-use crate::support::{Answer, Daemon, Home, eventually, violations};
+use super::fixture::{SECRET, job, one_fire, send, signed, start, with};
+use crate::support::{Answer, Daemon, Home, PATIENCE, eventually, violations};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 const WAITS: &str = "while ! test -e go; do sleep 0.02; done";
 
@@ -34,13 +36,13 @@ fn a_thousand_webhooks_during_one_run_become_one_that_sees_them_all() {
     let prompt = "{{ event.event_count }} events, {{ event.events|length }} shown, the last {{ event.payload.n }}";
     let home = home(&format!("prompt: '{prompt}'\nagent: {{command: [sh, -c, '{WAITS}; cat']}}"));
     let daemon = start(&home);
-    let first = daemon.fire("j");
-    daemon.run_when(&first, "running", |run| run["state"] == "running");
     let token = signed("gitlab", SECRET.1, "");
     let deliver = |number: u32| {
         let headers = with(token.clone(), "Idempotency-Key", &number.to_string());
         one_fire(&send(&daemon, "/hooks/x", &headers, &json!({ "n": number }).to_string()), 202)
     };
+    let first = deliver(4000);
+    daemon.run_when(first["run_id"].as_str().unwrap(), "running", |run| run["state"] == "running");
     let second = deliver(5000)["run_id"].clone();
     std::thread::scope(|scope| {
         for part in 0..4 {
@@ -91,4 +93,30 @@ fn a_closed_gate_skips_what_was_taken_and_all_that_was_merged_into_it() {
     assert!(!home.path().join("work/ran").exists());
     drop(daemon);
     assert_eq!(violations(&home.data()), Vec::<String>::new());
+}
+
+#[test]
+fn bodies_that_stall_at_one_path_leave_room_at_the_others() {
+    const BODY: usize = 1 << 20;
+    let home = home("agent: {command: ['true']}");
+    home.job("other", &job("  - {type: webhook, path: /hooks/other, secret_env: HOOK_SECRET, scheme: gitlab}\n"));
+    let daemon = start(&home);
+    let head = format!("POST /hooks/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {BODY}\r\n\r\n");
+    let stall = || {
+        let mut stream = TcpStream::connect(&daemon.address).unwrap();
+        // It is refused in the middle where there is no room.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b'x'; BODY - 1]));
+        stream
+    };
+    let stalled: Vec<TcpStream> = (0..80).map(|_| stall()).collect();
+    let token = signed("gitlab", SECRET.1, "");
+    assert_eq!(send(&daemon, "/hooks/other", &token, &"x".repeat(BODY)).status, 202);
+    // Nobody waits for the rest of a long body for ever.
+    let answered = |mut stream: TcpStream| {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer);
+        read.is_err() || [&b"HTTP/1.1 408"[..], b"HTTP/1.1 429"].contains(&answer.as_slice())
+    };
+    assert!(stalled.into_iter().all(answered));
 }
