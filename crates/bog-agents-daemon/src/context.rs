@@ -16,6 +16,9 @@ pub const MAX_EVENTS: u32 = 100;
 /// Bytes that these events have together, as JSON; the newest is there whatever it has.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
+/// What stands in a sample for what a gate says.
+const GATE: &str = "(what the gate says)";
+
 /// What is known before the run has ended.
 ///
 /// # Errors
@@ -66,6 +69,7 @@ pub async fn of_sample(store: &Store, uid: JobUid, job: &Job) -> Result<Value, S
     let (now, kind) = (clock::now(), TriggerKind::Manual);
     let event = json!({
         "kind": kind, "fired_at": now, "tier": kind.tier(), "payload": null, "events": [], "event_count": 1,
+        "gate": if job.gate.is_some() { GATE } else { "" },
     });
     Ok(json!({ "event": event, "job": of_job(job), "run": {}, "last_run": last_run(None), "now": now }))
 }

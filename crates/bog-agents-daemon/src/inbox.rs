@@ -10,7 +10,7 @@ use bog_domain::fire::{Cause, Disposition, TriggerKind};
 use bog_domain::ids::{FireId, JobUid, RunId, TriggerId};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The one way in. Cheap to clone.
@@ -30,8 +30,9 @@ pub struct Inbox {
 pub struct ByHand {
     /// The job.
     pub job: JobUid,
-    /// What templates see as `event.payload`.
-    pub payload: Value,
+    /// What templates see as `event`, but for the fields that every event has: of a fire by hand its `payload`, of one
+    /// that is made again all that the first one had.
+    pub context: Value,
     /// What caused it.
     pub cause: Cause,
     /// The answer to be kept for a request that carries a key.
@@ -67,7 +68,7 @@ impl Inbox {
             trigger: TriggerId::manual(),
             cause: by_hand.cause,
             answer: by_hand.answer,
-            ..self.arrival(by_hand.job, TriggerKind::Manual, now, json!({ "payload": by_hand.payload }))
+            ..self.arrival(by_hand.job, TriggerKind::Manual, now, by_hand.context)
         };
         let accepted = self.store.accept(arrival, now).await?;
         self.noticed(&accepted);

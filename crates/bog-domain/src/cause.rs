@@ -30,12 +30,22 @@ impl Cause {
         format!("{fire};depth={}", self.depth)
     }
 
-    /// Reads a header's value; `None` for anything that [`Cause::to_header`] does not write.
+    /// Reads a header's value: the deepest cause where it was given more than once, and what is no cause passed over.
+    /// `None` where [`Cause::to_header`] wrote nothing of it.
     #[must_use]
     pub fn from_header(value: &str) -> Option<Self> {
+        Self::deepest(value.split(',').map(Self::from_one))
+    }
+
+    fn from_one(value: &str) -> Option<Self> {
         let (fire, depth) = value.trim().split_once(";depth=")?;
         let fire = if fire == "-" { None } else { Some(fire.parse().ok()?) };
         Some(Self { fire, depth: depth.parse().ok()? })
+    }
+
+    /// The deepest of those that are said.
+    pub(crate) fn deepest(said: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
+        said.into_iter().flatten().max_by_key(|cause| cause.depth)
     }
 
     /// The line that marks a comment; no reader sees it.
@@ -51,7 +61,7 @@ impl Cause {
             let (value, _) = text[at + MARKER.len()..].split_once(MARKER_END)?;
             Self::from_header(value)
         });
-        marked.max_by_key(|cause| cause.depth)
+        Self::deepest(marked.map(Some))
     }
 }
 
@@ -73,5 +83,7 @@ mod tests {
         for bad in ["", "x", "x;depth=1", "-;depth=", "-;depth=-1", "-;depth=99999999999"] {
             assert_eq!(Cause::from_header(bad), None, "{bad}");
         }
+        let twice = format!("x, -;depth=2, {}, -;depth=1", cause.to_header());
+        assert_eq!(Cause::from_header(&twice), Some(cause), "the deepest of those that are given");
     }
 }

@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// What stands for what only a run can say.
 const OUTPUT: &str = "(what the agent says)";
 
+/// The same of a gate's words.
+const GATE: &str = "(what the gate says)";
+
 /// What a sample comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sampled {
@@ -228,6 +231,7 @@ fn context(job: &Job, event: &Value, now: Timestamp) -> Value {
     let mut event_of_run = event.clone();
     event_of_run["events"] = json!([event]);
     event_of_run["event_count"] = 1.into();
+    event_of_run["gate"] = if job.gate.is_some() { GATE } else { "" }.into();
     let last_run: Map<String, Value> = LAST_RUN_FIELDS.iter().map(|field| ((*field).to_owned(), "".into())).collect();
     json!({
         "event": event_of_run,
@@ -267,6 +271,7 @@ mod tests {
     const JOB: &str = "\
 prompt: '{{ event.kind }} {{ event.payload.action }} {{ job.id }} {{ last_run.output }}'
 agent: {command: [cat]}
+working_dir: /srv/work
 triggers:
   - {type: webhook, id: hook, path: /hooks/x, secret_env: S, filter: \"payload.action == 'opened'\"}
   - {type: webhook, id: other, path: /hooks/y, secret_env: S}
@@ -303,6 +308,17 @@ outputs:
         let lacking = ask(json!({}), Some("other")).unwrap();
         assert!(lacking.fires && !lacking.is_good());
         assert!(lacking.prompt.unwrap().error().unwrap().contains("undefined"));
+    }
+
+    #[test]
+    fn a_gate_has_its_place() {
+        let prompt = |gate: &str| {
+            let text = format!("prompt: 'gate: {{{{ event.gate }}}}'\nagent: {{command: [cat]}}\n{gate}");
+            let job = Job::parse("j".parse().unwrap(), &yaml::parse(&text).unwrap(), &Defaults::default()).unwrap();
+            sample(&job, Value::Null, None, None, Timestamp::UNIX_EPOCH).unwrap().prompt.unwrap()
+        };
+        assert_eq!(prompt("when: {command: ['true']}\n"), text("gate: (what the gate says)"));
+        assert_eq!(prompt(""), text("gate: "));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The longest body that is read.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -20,6 +21,15 @@ pub(super) const YAML: &str = "application/yaml";
 
 /// How long a body may take to arrive.
 const MAX_TIME: Duration = Duration::from_secs(30);
+
+/// What a body may bring however slowly. Beyond it takes room that others wait for, and must not stall.
+const UNHURRIED: usize = 64 << 10;
+
+/// What a longer body must bring besides in each [`WINDOW`].
+const LEAST: usize = 64 << 10;
+
+/// Over this time a long body's progress is measured.
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// How much of a body that is refused anyway is read, so that its sender gets to read the answer.
 const DRAIN_BYTES: usize = 8 * MAX_BYTES;
@@ -110,7 +120,7 @@ fn media_type(headers: &HeaderMap) -> String {
     given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Reads a whole body of at most `max` bytes, in time. Before a piece of so many bytes is kept, `keep` may refuse it.
+/// Reads a whole body of at most `max` bytes, in time and, where it is long, without a pause. Before a piece of so many bytes is kept, `keep` may refuse it.
 pub(super) async fn within(
     body: Body,
     max: usize,
@@ -125,7 +135,16 @@ async fn read(
     mut keep: impl FnMut(usize) -> Result<(), ApiError>,
 ) -> Result<Bytes, ApiError> {
     let mut bytes = BytesMut::new();
-    while let Some(data) = next(&mut body).await? {
+    let (mut until, mut before) = (Instant::now() + WINDOW, 0);
+    loop {
+        let Ok(data) = tokio::time::timeout_at(until, next(&mut body)).await else {
+            if bytes.len() > UNHURRIED && bytes.len() - before < LEAST {
+                return Err(ApiError::SlowBody);
+            }
+            (until, before) = (Instant::now() + WINDOW, bytes.len());
+            continue;
+        };
+        let Some(data) = data? else { return Ok(bytes.freeze()) };
         let kept = if bytes.len() + data.len() > max { Err(ApiError::TooLarge(max)) } else { keep(data.len()) };
         if let Err(refused) = kept {
             drain(body).await;
@@ -133,7 +152,6 @@ async fn read(
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes.freeze())
 }
 
 /// The next piece of a body; trailers are not ours.

@@ -1,4 +1,4 @@
-//! Firing by hand: `/jobs/{id}/run`, and `/runs/{id}/rerun`, which fires the job again with the same payload.
+//! Firing by hand: `/jobs/{id}/run`, and `/runs/{id}/rerun`, which fires the job again with the same event.
 
 use super::body::Raw;
 use super::problem::ApiError;
@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bog_domain::cause;
 use bog_domain::fire::{Cause, Disposition, Reason};
-use serde_json::Value;
+use serde_json::json;
 use std::sync::Arc;
 
 /// Fires a job by hand; a disabled one too. 202 means: written down durably.
@@ -34,29 +34,34 @@ pub(super) async fn run(
     }
     let FireByHand { payload } = body.shape()?;
     let job = jobs::uid(&app, &id).await?;
-    accepted(&app.inbox.fire_by_hand(ByHand { job, payload, cause: cause_in(&headers), answer }).await?, &id)
+    let by_hand = ByHand { job, context: json!({ "payload": payload }), cause: cause_in(&headers), answer };
+    accepted(&app.inbox.fire_by_hand(by_hand).await?, &id)
 }
 
 /// The cause that a request says it has: an agent's own calls carry it.
 fn cause_in(headers: &HeaderMap) -> Cause {
-    let value = headers.get(cause::HEADER).and_then(|value| value.to_str().ok());
-    value.and_then(Cause::from_header).unwrap_or_default()
+    let values = headers.get_all(cause::HEADER).into_iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(Cause::from_header).max_by_key(|cause| cause.depth).unwrap_or_default()
 }
 
-/// Runs a job again for what fired this run: a new fire with its payload, caused by the first.
+/// Runs a job again for what fired this run: a new fire with the same event, caused by the first.
 #[utoipa::path(post, path = "/runs/{id}/rerun", tag = "runs", operation_id = "rerun", params(("id" = String, Path, description = "The run")),
     responses((status = 202, body = Fired, headers(("Location" = String))),
               (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn rerun(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn rerun(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let run = runs::find(&app, &id).await?;
     let fire = app.store.fire(run.fire_id).await?;
     let fire = fire.ok_or_else(|| {
         ApiError::NotFound(format!("the fire of run `{id}` is not kept any more: fire the job by hand"))
     })?;
-    let mut context: Value = serde_json::from_str(&fire.context)?;
-    let payload = context.get_mut("payload").map(Value::take).unwrap_or_default();
-    let cause = Cause { fire: Some(fire.id), depth: fire.cause.depth };
-    let by_hand = ByHand { job: run.job_uid, payload, cause, answer: None };
+    let context = serde_json::from_str(&fire.context)?;
+    // The first fire stays the cause: it says how far the event is trusted.
+    let cause = Cause { fire: Some(fire.id), depth: fire.cause.depth.max(cause_in(&headers).depth) };
+    let by_hand = ByHand { job: run.job_uid, context, cause, answer: None };
     accepted(&app.inbox.fire_by_hand(by_hand).await?, run.job_id.as_str())
 }
 

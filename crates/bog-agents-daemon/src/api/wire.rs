@@ -39,7 +39,7 @@ pub struct Job {
     pub revision: u32,
     /// What the daemon knows of it.
     pub state: JobState,
-    /// What may be provided later or is not served by this version.
+    /// What may be provided later, and what is good to know about the job as it is.
     pub warnings: Vec<String>,
 }
 

@@ -42,7 +42,7 @@ impl Store {
     /// When it cannot be read.
     pub async fn due_deliveries(
         &self,
-        wanted: Wanted,
+        mut wanted: Wanted,
         now: Timestamp,
     ) -> Result<(Vec<DueDelivery>, Option<Timestamp>), StoreError> {
         self.read(move |tx| {
@@ -57,7 +57,10 @@ impl Store {
                 } else if room == 0 {
                     sooner(wanted.pace.room_at(&host, now));
                 } else {
-                    due.extend(due_at(tx, &host, &under_way, now, room)?);
+                    let of_host = due_at(tx, &host, &under_way, now, room)?;
+                    // They take room that the other hosts do not have any more.
+                    of_host.iter().for_each(|_| wanted.pace.begin(&host, now));
+                    due.extend(of_host);
                     sooner(next_at(tx, &host, now)?);
                 }
             }

@@ -3,8 +3,9 @@
 
 mod again;
 mod answers;
-mod fixture;
+pub mod fixture;
 mod flood;
 mod github;
+mod held;
 mod sample;
 mod sources;

@@ -1,5 +1,6 @@
 //! Outputs, delivered by the real daemon to servers that no one here wrote, and to one that behaves badly.
 
+mod back;
 mod chaos;
 mod email;
 mod github_comment;

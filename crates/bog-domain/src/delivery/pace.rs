@@ -15,6 +15,12 @@ const AT_ONCE_FAILING: u32 = 2;
 /// hang.
 const FILES_AT_ONCE: u32 = 16;
 
+/// Deliveries under way to all servers together: what stays on this machine waits for none of them.
+const SERVERS_AT_ONCE: u32 = 224;
+
+/// When so many are under way to servers, each server has one at most: those that hang leave room for those that do not.
+const CROWDED: u32 = 128;
+
 /// Attempts to reach one server in a second, on average; as many may come at once after a pause.
 const PER_SECOND: i32 = 20;
 
@@ -46,12 +52,15 @@ impl Pace {
             Host::Log | Host::Stdout => AT_ONCE.saturating_sub(known.under_way),
             // One at a time: two that append to one file would mistake each other's text for their own.
             Host::File(_) => {
-                let others = FILES_AT_ONCE.saturating_sub(self.files_under_way());
+                let others = FILES_AT_ONCE.saturating_sub(self.under_way(|host| matches!(host, Host::File(_))));
                 1_u32.saturating_sub(known.under_way).min(others)
             }
             Host::Server(_) => {
+                let all = self.under_way(|host| matches!(host, Host::Server(_)));
                 let at_once = if known.failing { AT_ONCE_FAILING } else { AT_ONCE };
-                at_once.saturating_sub(known.under_way).min(known.allowance(now))
+                let further = CROWDED.saturating_sub(all).max(1_u32.saturating_sub(known.under_way));
+                let room = at_once.saturating_sub(known.under_way).min(further).min(known.allowance(now));
+                room.min(SERVERS_AT_ONCE.saturating_sub(all))
             }
         }
     }
@@ -89,9 +98,9 @@ impl Pace {
         self.hosts.get(host).copied().unwrap_or_default()
     }
 
-    fn files_under_way(&self) -> u32 {
-        let files = self.hosts.iter().filter(|(host, _)| matches!(host, Host::File(_)));
-        files.map(|(_, known)| known.under_way).sum()
+    /// Deliveries under way to all hosts of a kind.
+    fn under_way(&self, of_kind: impl Fn(&Host) -> bool) -> u32 {
+        self.hosts.iter().filter(|(host, _)| of_kind(host)).map(|(_, known)| known.under_way).sum()
     }
 }
 
@@ -171,6 +180,26 @@ mod tests {
         assert_eq!((pace.room(&file(99), at(0)), pace.room(&Host::Log, at(0))), (0, 4));
         pace.end(&file(3), false);
         assert_eq!((pace.room(&file(99), at(0)), pace.room(&file(3), at(0))), (1, 1));
+    }
+
+    #[test]
+    fn hosts_that_hang_leave_room_for_others_and_for_what_is_local() {
+        let mut pace = Pace::default();
+        let mut under_way = 0;
+        for n in 0..1000 {
+            let host = server(&n.to_string());
+            for _ in 0..pace.room(&host, at(0)) {
+                pace.begin(&host, at(0));
+                under_way += 1;
+            }
+            let expected = if under_way <= CROWDED { 4 } else { 1 };
+            assert!(under_way == SERVERS_AT_ONCE || pace.known(&host).under_way == expected, "{n}");
+        }
+        assert_eq!(under_way, SERVERS_AT_ONCE);
+        assert_eq!((pace.room(&Host::Log, at(0)), pace.room(&Host::File("a".to_owned()), at(0))), (4, 1));
+        // One that was answered makes room for the next, but for no second one of a host.
+        pace.end(&server("0"), true);
+        assert_eq!((pace.room(&server("new"), at(9000)), pace.room(&server("0"), at(9000))), (1, 0));
     }
 
     #[test]

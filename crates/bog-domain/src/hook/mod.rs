@@ -17,7 +17,14 @@ pub use settings::Settings;
 use crate::cause::HEADER;
 use crate::fire::{Cause, Reason};
 use crate::job::Hook;
+use crate::spec::WebhookScheme;
 use serde_json::{Value, json};
+
+/// Where GitHub's payloads have what somebody wrote.
+const GITHUB_TEXTS: [&str; 4] = ["/comment/body", "/review/body", "/issue/body", "/pull_request/body"];
+
+/// Where Slack's events have what a message of ours says of its cause.
+const SLACK_CAUSE: &str = "/event/metadata/event_payload/cause";
 
 /// A request that was found genuine.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +68,7 @@ impl Hook {
                     "delivery_id": received.delivery_id,
                 });
                 let passes = hook.filter.as_ref().is_none_or(|filter| filter.lets_through(&context));
-                let cause = said_cause(received.headers);
+                let cause = received.cause(hook.scheme);
                 Heard::Event { context, cause, filtered: (!passes).then_some(Reason::Filter) }
             }
             Self::Github(github) => {
@@ -70,7 +77,7 @@ impl Hook {
                     return Heard::NotMine;
                 }
                 let marked = Cause::from_marked(&event.body);
-                let cause = marked.unwrap_or_else(|| said_cause(received.headers));
+                let cause = received.cause(WebhookScheme::Github);
                 let context = event.context(received);
                 let own = event.kind.is_said() && (marked.is_some() || is_own(&event, own_login));
                 let filtered = if own { Some(Reason::OwnComment) } else { github.filtered(&event, &context) };
@@ -80,8 +87,19 @@ impl Hook {
     }
 }
 
-fn said_cause(headers: &Headers) -> Cause {
-    headers.get(HEADER).and_then(|value| Cause::from_header(value)).unwrap_or_default()
+impl Received<'_> {
+    /// What caused it, as far as it says: the deepest of what its header says and of the marks that this daemon's outputs
+    /// leave in what they write, where it brings back such a text.
+    fn cause(self, scheme: WebhookScheme) -> Cause {
+        let text = |place: &&str| self.payload.pointer(place)?.as_str();
+        let marks: Vec<Option<Cause>> = match scheme {
+            WebhookScheme::Github => GITHUB_TEXTS.iter().filter_map(text).map(Cause::from_marked).collect(),
+            WebhookScheme::Slack => [SLACK_CAUSE].iter().filter_map(text).map(Cause::from_header).collect(),
+            WebhookScheme::Standard | WebhookScheme::Stripe | WebhookScheme::Gitlab | WebhookScheme::None => Vec::new(),
+        };
+        let said = self.headers.get(HEADER).and_then(|value| Cause::from_header(value));
+        Cause::deepest(marks.into_iter().chain([said])).unwrap_or_default()
+    }
 }
 
 fn is_own(event: &GithubEvent<'_>, own_login: Option<&str>) -> bool {

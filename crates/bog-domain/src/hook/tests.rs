@@ -53,6 +53,26 @@ fn a_webhook_hears_all_that_its_filter_lets_through() {
     assert_eq!(of(&hear(&hook, &Headers::new(), &json!("text"))), (Some(Reason::Filter), 0));
 }
 
+#[test]
+fn the_deepest_mark_of_what_comes_back_is_its_cause() {
+    let mark = |depth| Cause { fire: None, depth }.to_marker();
+    let depth = |scheme: &str, said: &str, payload: Value| {
+        let hook = hook(&format!("{{type: webhook, path: /hooks/x, secret_env: S, scheme: {scheme}}}"));
+        of(&hear(&hook, &headers(&[("x-bog-cause", said)]), &payload)).1
+    };
+    for place in ["comment", "review", "issue", "pull_request"] {
+        let payload = json!({ place: { "body": format!("Done.\n{}", mark(2)) } });
+        assert_eq!(depth("github", "", payload.clone()), 2, "{place}");
+        assert_eq!(depth("github", "-;depth=3", payload.clone()), 3, "{place}");
+        assert_eq!(depth("standard", "", payload), 0, "{place}: a mark of another service's text is none");
+    }
+    let both = json!({ "comment": { "body": mark(1) }, "issue": { "body": mark(4) } });
+    assert_eq!(depth("github", "-;depth=2, -;depth=3", both), 4);
+    let message = json!({ "event": { "metadata": { "event_payload": { "cause": "-;depth=5" } } } });
+    assert_eq!((depth("slack", "", message.clone()), depth("github", "", message)), (5, 0));
+    assert_eq!(depth("slack", "", json!({ "event": { "metadata": "x" } })), 0);
+}
+
 fn issue(action: &str, labels: &[&str]) -> Value {
     json!({
         "action": action, "label": { "name": labels.first() }, "repository": { "full_name": "Example/API" },

@@ -171,7 +171,7 @@ impl Job {
         Ok(job)
     }
 
-    /// What may be provided later or is not served by this version: said at save, never an error.
+    /// What may be provided later, and what is good to know about the job as it is: said at save, never an error.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let triggers = self.triggers.iter().filter_map(Trigger::warning);

@@ -22,6 +22,9 @@ pub const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// Signatures of one request that are looked at: senders that rotate their key send two.
 const MAX_SIGNATURES: usize = 16;
 
+/// The header of many senders that names a delivery.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// A request as it is signed.
 #[derive(Clone, Copy)]
 pub struct Signed<'a> {
@@ -50,7 +53,7 @@ pub enum Refusal {
 
 /// Why a secret is no key of a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no key of scheme `standard`: that is base64, mostly with `whsec_` before it")]
+#[error("is no key of scheme `standard`: what stands after `whsec_` must be base64")]
 pub struct NoKey;
 
 /// A secret as the key of a scheme.
@@ -74,12 +77,22 @@ impl Key {
         Ok(Self(bytes.into()))
     }
 
-    /// Whether this is the HMAC-SHA256 of the parts, one after the other.
+    /// The HMAC-SHA256 of the parts, one after the other.
+    #[must_use]
+    pub fn sign(&self, parts: &[&[u8]]) -> Vec<u8> {
+        // A key of any length is one: there is always a signature.
+        self.mac(parts).map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default()
+    }
+
+    /// Whether this is the HMAC-SHA256 of the parts.
     fn signs(&self, parts: &[&[u8]], signature: &[u8]) -> bool {
-        // A key of any length is one.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return false };
+        self.mac(parts).is_some_and(|mac| mac.verify_slice(signature).is_ok())
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         parts.iter().for_each(|part| mac.update(part));
-        mac.verify_slice(signature).is_ok()
+        Some(mac)
     }
 }
 
@@ -111,12 +124,13 @@ pub fn delivery_id(scheme: WebhookScheme, headers: &Headers, payload: &serde_jso
     let header = |name: &str| headers.get(name).cloned();
     let field = |name: &str| payload.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
     let id = match scheme {
-        WebhookScheme::Github => header(github::DELIVERY),
+        // Whoever signs as GitHub does, another daemon of this kind for one, mostly names its deliveries otherwise.
+        WebhookScheme::Github => header(github::DELIVERY).or_else(|| header(IDEMPOTENCY_KEY)),
         WebhookScheme::Standard => header(standard::ID),
         WebhookScheme::Slack => field("event_id"),
         WebhookScheme::Stripe => field("id"),
         // The event's own id is shared by all that a chain of webhooks causes; the key is that of one delivery.
-        WebhookScheme::Gitlab => header("idempotency-key").or_else(|| header("x-gitlab-event-uuid")),
+        WebhookScheme::Gitlab => header(IDEMPOTENCY_KEY).or_else(|| header("x-gitlab-event-uuid")),
         WebhookScheme::None => None,
     };
     id.filter(|id| !id.is_empty()).map(bounded)

@@ -96,6 +96,18 @@ fn signed(scheme: WebhookScheme, key: &str, body: &str, time: i64) -> Headers {
 }
 
 #[test]
+fn a_key_of_standard_webhooks_is_base64_where_it_can_be() {
+    let same = |one: &str, other: &str| {
+        let sign = |secret: &str| Key::new(WebhookScheme::Standard, secret).unwrap().sign(&[b"id.1.{}"]);
+        assert_eq!(sign(one), sign(other), "{one} {other}");
+    };
+    same("bm90IGVuY29kZWQ=", "whsec_bm90IGVuY29kZWQ=");
+    same("not encoded", "whsec_bm90IGVuY29kZWQ=");
+    same("whsec_bm90IGVuY29kZWQ", "whsec_bm90IGVuY29kZWQ=");
+    same("hunter2hunter2", &format!("whsec_{}", STANDARD.encode("hunter2hunter2")));
+}
+
+#[test]
 fn either_key_of_a_rotation_opens_and_no_other() {
     let (new, old, other) = ("bmV3LW5ldw==", "b2xkLW9sZA==", "b3RoZXItb3RoZXI=");
     for scheme in SCHEMES {
@@ -149,6 +161,7 @@ fn what_is_no_signature_is_none() {
     assert_eq!(verify(WebhookScheme::Gitlab, request, &keys(WebhookScheme::Gitlab, &[""]), at(1)), Err(Refusal::Wrong));
     assert!(Key::new(WebhookScheme::Standard, "whsec_not base64").is_err());
     assert!(Key::new(WebhookScheme::Standard, "whsec_").is_err());
+    assert!(Key::new(WebhookScheme::Standard, "").is_err());
     assert_eq!(format!("{:?}", Key::new(WebhookScheme::Github, "hunter2hunter2").unwrap()), "Key");
 }
 
@@ -165,6 +178,7 @@ fn each_scheme_has_its_delivery_id() {
     let ids = SCHEMES.map(|scheme| id(scheme, &all));
     assert_eq!(ids, ["g", "s", "Ev1", "evt_1", "k"]);
     assert_eq!(id(WebhookScheme::Gitlab, &headers(&[("x-gitlab-event-uuid", "e")])), "e");
+    assert_eq!(id(WebhookScheme::Github, &headers(&[("idempotency-key", "k")])), "k");
     assert_eq!(id(WebhookScheme::None, &all), "");
     assert_eq!(id(WebhookScheme::Github, &headers(&[("x-github-delivery", "")])), "");
     let long = id(WebhookScheme::Github, &headers(&[("x-github-delivery", &"x".repeat(10_000))]));

@@ -271,6 +271,11 @@ fn run(seen: &Seen, now: Timestamp, clock: &Clock) -> String {
     };
     let id = run.id;
     match run.state {
+        // Only a new attempt after one that failed waits for an instant.
+        RunState::Queued if run.attempt > 0 && run.not_before == Timestamp::UNIX_EPOCH => match &run.error {
+            None => format!("{id}: its gate let it through; it waits for its turn"),
+            Some(error) => format!("{id}: it had stopped ({error}) and waits for its turn to go on"),
+        },
         RunState::Queued if run.attempt > 0 => {
             let error = run.error.as_deref().unwrap_or("it did not end well");
             format!(

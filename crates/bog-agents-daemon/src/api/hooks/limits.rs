@@ -12,6 +12,10 @@ use tokio::time::Instant;
 /// Bytes of bodies in memory at the same time, over all paths.
 const BODIES: usize = 64 << 20;
 
+/// Of these, what all requests to one path may take: whoever sends to one cannot keep the others out. The longest body
+/// that can be allowed fits.
+const BODIES_OF_PATH: usize = BODIES / 4;
+
 /// Paths that are not known from a moment ago, looked up in a second.
 const LOOK_UPS: u32 = 500;
 
@@ -37,23 +41,26 @@ pub(super) struct Limits {
 struct Path {
     rate: Mutex<Rate>,
     places: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
 }
 
-/// The room that one body takes; given back when it is dropped.
+/// The room that one body takes, of its path's and of all; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Room {
-    bodies: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
+    bodies: [Arc<Semaphore>; 2],
+    taken: Vec<OwnedSemaphorePermit>,
 }
 
 impl Room {
     /// Takes room for so many bytes more.
     pub(super) fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let more = Arc::clone(&self.bodies).try_acquire_many_owned(bytes).map_err(|_| ApiError::TooMany(1))?;
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
-            None => self.taken = Some(more),
+        for bodies in &self.bodies {
+            let more = Arc::clone(bodies).try_acquire_many_owned(bytes).map_err(|_| ApiError::TooMany(1))?;
+            match self.taken.iter_mut().find(|taken| Arc::ptr_eq(taken.semaphore(), bodies)) {
+                Some(taken) => taken.merge(more),
+                None => self.taken.push(more),
+            }
         }
         Ok(())
     }
@@ -80,9 +87,10 @@ impl Limits {
         Arc::clone(&path.places).try_acquire_owned().map_err(|_| ApiError::TooMany(1))
     }
 
-    /// No room yet.
-    pub(super) fn room(&self) -> Room {
-        Room { bodies: Arc::clone(&self.bodies), taken: None }
+    /// No room yet, for a body that comes to a path.
+    pub(super) fn room(&self, path: &str, is_open: bool) -> Room {
+        let of_path = Arc::clone(&self.path(path, is_open).bodies);
+        Room { bodies: [of_path, Arc::clone(&self.bodies)], taken: Vec::new() }
     }
 
     /// Whether one more path may be looked up.
@@ -104,7 +112,11 @@ impl Limits {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let rate = if is_open { self.public_rate } else { self.rate };
         let new = || {
-            Arc::new(Path { rate: Mutex::new(Rate::per_second(rate)), places: Arc::new(Semaphore::new(self.places)) })
+            Arc::new(Path {
+                rate: Mutex::new(Rate::per_second(rate)),
+                places: Arc::new(Semaphore::new(self.places)),
+                bodies: Arc::new(Semaphore::new(BODIES_OF_PATH)),
+            })
         };
         Arc::clone(paths.entry((path.to_owned(), is_open)).or_insert_with(new))
     }

@@ -23,7 +23,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
-use bog_domain::fire::TriggerKind;
+use bog_domain::fire::{Cause, TriggerKind};
 use bog_domain::hook::{Headers, Heard, Received, Settings, payload};
 use bog_domain::job::Hook;
 use bog_domain::signature::{Signed, delivery_id};
@@ -106,7 +106,7 @@ async fn receive(app: &App, route: &Route, reach: Reach, mut request: Request) -
     let connection = request.extensions_mut().remove::<Arc<Connection>>();
     let stranger = hooks.stranger(reach, &request);
     let (parts, body) = request.into_parts();
-    let mut room = hooks.limits.room();
+    let mut room = hooks.limits.room(&route.path, route.is_open);
     let body = within(body, hooks.max_body(), |bytes| room.take(bytes)).await?;
     let headers = headers(&parts.headers);
     let genuine = hooks.genuine(route, Signed { headers: &headers, body: &body }, stranger).await?;
@@ -136,6 +136,7 @@ async fn fire(
         for listener in &group.listeners {
             let login = app.hooks.settings.github_login.as_deref();
             let Heard::Event { context, cause, filtered } = listener.hook.hear(received, login) else { continue };
+            let cause = app.hooks.believed(group.scheme, cause).await?;
             let arrival = Arrival {
                 trigger: listener.trigger.clone(),
                 dedupe_key: delivery.clone(),
@@ -195,6 +196,17 @@ impl Hooks {
             return Ok(None);
         }
         Ok(self.routes.keep(changes, Route::of(path, rows, &self.jobs)))
+    }
+
+    /// Where nothing is signed, anyone may have written what a request says of its cause: that counts only if it names a
+    /// fire of this ledger, and then as deep as that one was.
+    async fn believed(&self, scheme: WebhookScheme, said: Cause) -> Result<Cause, ApiError> {
+        if scheme != WebhookScheme::None || said == Cause::default() {
+            return Ok(said);
+        }
+        let Some(id) = said.fire else { return Ok(Cause::default()) };
+        let fire = self.store.fire(id).await.map_err(unwritten)?;
+        Ok(fire.map(|fire| Cause::of_run(fire.id, fire.cause.depth)).unwrap_or_default())
     }
 
     fn max_body(&self) -> usize {

@@ -9,6 +9,7 @@ use super::{Context, Message, permanent};
 use crate::clock;
 use bog_domain::cause;
 use bog_domain::delivery::Attempted;
+use bog_domain::signature::NoKey;
 use bog_domain::spec::{WebhookFormat, WebhookOutputSpec};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Url};
@@ -88,21 +89,22 @@ impl Webhook {
             .header("idempotency-key", &id)
             .header(cause::HEADER, message.cause.to_header());
         if let Some(variable) = &self.hmac_secret_env {
-            request = signed(request, &context.secret(variable).await?, &id, &body);
+            request = signed(request, &context.secret(variable).await?, &id, &body)
+                .map_err(|error| permanent(format!("secret `{variable}` {error}")))?;
         }
         http.send(request.body(body), SHORT).await
     }
 }
 
 /// With both signatures that receivers know.
-fn signed(request: RequestBuilder, secret: &SecretString, id: &str, body: &[u8]) -> RequestBuilder {
+fn signed(request: RequestBuilder, secret: &SecretString, id: &str, body: &[u8]) -> Result<RequestBuilder, NoKey> {
     let secret = secret.expose_secret();
     let timestamp = clock::now().as_second().to_string();
-    request
-        .header("x-hub-signature-256", signature::hub(secret, body))
+    Ok(request
+        .header("x-hub-signature-256", signature::hub(secret, body)?)
         .header("webhook-id", id)
-        .header("webhook-signature", signature::standard(secret, id, &timestamp, body))
-        .header("webhook-timestamp", timestamp)
+        .header("webhook-signature", signature::standard(secret, id, &timestamp, body)?)
+        .header("webhook-timestamp", timestamp))
 }
 
 fn secret_value(variable: &str, value: &SecretString) -> Result<HeaderValue, Attempted> {

@@ -1,35 +1,21 @@
 //! Signatures of a request's body: GitHub's `X-Hub-Signature-256`, and Standard Webhooks
-//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
+//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). The keys are those
+//! that the triggers of these schemes take.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
-/// How a secret begins that is the base64 of the key.
-const ENCODED: &str = "whsec_";
+use bog_domain::signature::{Key, NoKey};
+use bog_domain::spec::WebhookScheme;
 
 /// `sha256=` and the HMAC of the body in hexadecimal; the key is the secret as it is written.
-pub(super) fn hub(secret: &str, body: &[u8]) -> String {
-    format!("sha256={}", hex::encode(hmac(secret.as_bytes(), &[body])))
+pub(super) fn hub(secret: &str, body: &[u8]) -> Result<String, NoKey> {
+    Ok(format!("sha256={}", hex::encode(Key::new(WebhookScheme::Github, secret)?.sign(&[body]))))
 }
 
-/// `v1,` and the HMAC of id, time in Unix seconds and body in base64. The key is what `whsec_...` encodes; any other
-/// secret is the key itself, as it is written.
-pub(super) fn standard(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> String {
-    let encoded = secret.strip_prefix(ENCODED).and_then(|encoded| STANDARD.decode(encoded).ok());
-    let key = encoded.unwrap_or_else(|| secret.as_bytes().to_vec());
+/// `v1,` and the HMAC of id, time in Unix seconds and body in base64.
+pub(super) fn standard(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> Result<String, NoKey> {
     let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-    format!("v1,{}", STANDARD.encode(hmac(&key, &parts)))
-}
-
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mac = Hmac::<Sha256>::new_from_slice(key).map(|mut mac| {
-        parts.iter().for_each(|part| mac.update(part));
-        mac.finalize().into_bytes().to_vec()
-    });
-    // HMAC takes keys of any length: there is no such error.
-    mac.unwrap_or_default()
+    Ok(format!("v1,{}", STANDARD.encode(Key::new(WebhookScheme::Standard, secret)?.sign(&parts))))
 }
 
 #[cfg(test)]
@@ -41,7 +27,7 @@ mod tests {
     fn signatures_are_those_that_others_make() {
         assert_eq!(
             hub("Jefe", b"what do ya want for nothing?"),
-            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+            Ok("sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843".to_owned())
         );
         assert_eq!(
             standard(
@@ -50,8 +36,8 @@ mod tests {
                 "1614265330",
                 br#"{"test": 2432232314}"#
             ),
-            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+            Ok("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=".to_owned())
         );
-        assert_eq!(standard("not encoded", "a", "1", b""), standard("whsec_bm90IGVuY29kZWQ=", "a", "1", b""));
+        assert_eq!(standard("whsec_no base64", "a", "1", b""), Err(NoKey));
     }
 }

@@ -174,7 +174,7 @@ async fn what_a_fire_by_hand_comes_to_is_said() {
 }
 
 #[tokio::test]
-async fn a_rerun_has_the_payload_and_the_first_fire_as_its_cause() {
+async fn a_rerun_has_the_event_and_the_first_fire_as_its_cause() {
     let api = Api::new();
     api.job("j", json!({})).await;
     let first = api.post("/jobs/j/run", &json!({ "payload": { "number": 7 } })).await.of(202);
@@ -186,6 +186,11 @@ async fn a_rerun_has_the_payload_and_the_first_fire_as_its_cause() {
     assert_eq!(fires["items"][0]["id"], fired["fire_id"]);
     assert_eq!(fires["items"][0]["cause"]["fire"], first["fire_id"]);
     assert_eq!(fires["items"][0]["context"]["payload"], json!({ "number": 7 }));
+    // A run that asks for it makes it as deep as what else it causes; the first fire stays the one that it is for.
+    let caused = [("x-bog-cause", "-;depth=1"), ("x-bog-cause", "-;depth=3")];
+    api.ask("POST", &format!("/runs/{run}/rerun"), &caused, "").await.of(202);
+    let fires = api.get("/fires?limit=1").await.of(200);
+    assert_eq!(fires["items"][0]["cause"], json!({ "fire": first["fire_id"], "depth": 3 }));
 }
 
 #[tokio::test]

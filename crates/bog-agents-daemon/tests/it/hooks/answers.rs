@@ -94,7 +94,7 @@ fn a_secret_that_is_missing_is_loud_and_opens_nothing() {
     home.job("x", &job("  - {type: webhook, path: /hooks/x, secret_env: LACKING_SECRET}\n"));
     home.job("g", &job("  - {type: github}\n"));
     home.job("k", &job("  - {type: webhook, path: /hooks/k, scheme: standard, secret_env: NO_KEY}\n"));
-    let daemon = home.start_with(&[("NO_KEY", "this is not base64!")]).unwrap();
+    let daemon = home.start_with(&[("NO_KEY", "whsec_this is not base64!")]).unwrap();
     let problem = daemon.problem("LACKING_SECRET");
     assert!(problem.starts_with("webhooks are refused: secret `LACKING_SECRET` is not there"), "{problem}");
     daemon.problem("GITHUB_WEBHOOK_SECRET");

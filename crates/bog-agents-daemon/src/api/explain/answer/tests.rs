@@ -140,6 +140,19 @@ fn what_was_recorded_is_told() {
                 (run.not_before, run.error) = (at("10:31:00"), Some("exit code 3".to_owned()));
             })];
         }),
+        asked("its gate is open", |f| {
+            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
+                not_over(run, RunState::Queued);
+                (run.not_before, run.max_attempts) = (Timestamp::UNIX_EPOCH, 2);
+            })];
+        }),
+        asked("it was paused, and goes on", |f| {
+            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
+                not_over(run, RunState::Queued);
+                (run.not_before, run.error) =
+                    (Timestamp::UNIX_EPOCH, Some("`budget.run_usd` of $1 is spent".to_owned()));
+            })];
+        }),
         asked("it exceeded a limit", |f| {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
                 run.outcome = Some(Outcome::LimitExceeded);
