@@ -82,7 +82,7 @@ fn a_comment_of_the_daemon_that_comes_back_is_known() {
     let github = Receiver::start(|request, _, stream| match request.method.as_str() {
         "GET" => answer(stream, "200 OK", "[]"),
         _ => {
-            answer(stream, "201 Created", r#"{"id": 1, "html_url": "https://github.com/a/b/issues/7#issuecomment-1"}"#)
+            answer(stream, "201 Created", r#"{"id": 1, "html_url": "https://github.com/a/b/issues/7#issuecomment-1"}"#);
         }
     });
     configure(&home, &format!("github_api_url = 'http://localhost:{}'", github.port));

@@ -140,19 +140,6 @@ fn what_was_recorded_is_told() {
                 (run.not_before, run.error) = (at("10:31:00"), Some("exit code 3".to_owned()));
             })];
         }),
-        asked("its gate is open", |f| {
-            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
-                not_over(run, RunState::Queued);
-                (run.not_before, run.max_attempts) = (Timestamp::UNIX_EPOCH, 2);
-            })];
-        }),
-        asked("it was paused, and goes on", |f| {
-            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
-                not_over(run, RunState::Queued);
-                (run.not_before, run.error) =
-                    (Timestamp::UNIX_EPOCH, Some("`budget.run_usd` of $1 is spent".to_owned()));
-            })];
-        }),
         asked("it exceeded a limit", |f| {
             f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
                 run.outcome = Some(Outcome::LimitExceeded);
@@ -204,6 +191,22 @@ fn what_was_recorded_is_told() {
         }),
     ]);
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_run_between_two_attempts_waits_for_its_turn() {
+    let waits = |error: Option<&str>| {
+        asked("it waits", |f| {
+            f.around = vec![ran("09:00:00", "09:00:00.012", |run| {
+                not_over(run, RunState::Queued);
+                (run.not_before, run.error) = (Timestamp::UNIX_EPOCH, error.map(str::to_owned));
+            })];
+        })
+    };
+    assert!(waits(None).contains(": its gate let it through; it waits for its turn\n"));
+    assert!(
+        waits(Some("it is at its budget")).contains(": it had stopped (it is at its budget) and waits for its turn")
+    );
 }
 
 #[test]
