@@ -19,7 +19,10 @@ fn git(folder: &Path, arguments: &[&str]) {
 
 impl World {
     fn new(script: &[Value]) -> Self {
-        let home = Home::new();
+        Self::at(Home::new(), script)
+    }
+
+    fn at(home: Home, script: &[Value]) -> Self {
         let repository = home.path().join("src");
         std::fs::create_dir(&repository).unwrap();
         git(&repository, &["init", "-q"]);
@@ -154,4 +157,50 @@ fn when_the_days_money_is_spent_fires_are_skipped() {
     assert_eq!(daemon.finished(&first)["outcome"], "succeeded");
     let answer = daemon.post("/jobs/j/run", None).json();
     assert_eq!((&answer["disposition"], &answer["reason"]), (&json!("skipped"), &json!("budget")), "{answer}");
+}
+
+/// What a model may try from its shell: its agent's provider, the proxy on the way to it, the agent itself and its notes.
+const ATTACK: &str = r#"
+env | grep -qiE '(http|https|all)_proxy=' && echo "named a proxy"
+python3 - <<'PY'
+import os, socket
+for family, address in [(socket.AF_INET, ("127.0.0.1", PORT)), (socket.AF_INET6, ("::1", PORT))]:
+    try:
+        socket.create_connection(address, 5) if family == socket.AF_INET else socket.socket(family).connect(address)
+        print("reached the provider")
+    except OSError as error:
+        print("refused", error.errno)
+PY
+for file in DATA/runs/*/state/*; do (echo {} > "$file") 2>/dev/null && echo "wrote $file"; done
+ls DATA/runs/*/state | grep -q conversation.json && echo "saw notes"
+kill -9 $PPID 2>/dev/null && echo "killed the agent"
+touch inside /tmp/inside && echo "worked" | tee done
+"#;
+
+#[test]
+fn what_a_model_starts_reaches_neither_the_provider_nor_the_agent() {
+    let provider = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    provider.set_nonblocking(true).unwrap();
+    let port = provider.local_addr().unwrap().port();
+    let world = World::at(Home::out_of_tmp(), &[]);
+    let attack = ATTACK.replace("PORT", &port.to_string()).replace("DATA", &world.home.data().display().to_string());
+    let shell = || call("shell", json!({ "command": attack }));
+    world.script(&[shell(), json!({ "text": "{{result}}" })]);
+    world.job("j", "env: [OLLAMA_HOST]");
+    world.job("granted", "env: [OLLAMA_HOST]\nsandbox: {network: loopback}");
+    let daemon = world.home.start_with(&[("OLLAMA_HOST", &format!("http://127.0.0.1:{port}"))]).unwrap();
+    let run = daemon.finished(&daemon.fire("j"));
+    let said = run["output"].as_str().unwrap();
+    assert_eq!(run["outcome"], "succeeded", "{run}");
+    assert!(said.contains("saw notes") && said.contains("refused") && said.ends_with("worked\n"), "{said}");
+    for won in ["named a proxy", "reached the provider", "wrote "] {
+        assert!(!said.contains(won), "{said}");
+    }
+    // Rules about signals came with version 6 of Landlock.
+    let may_kill = run["containment"]["landlock_abi"].as_u64().unwrap_or_default() < 6;
+    assert!(may_kill || !said.contains("killed the agent"), "{said}");
+    assert_eq!(provider.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+
+    let run = daemon.finished(&daemon.fire("granted"));
+    assert!(run["output"].as_str().unwrap().contains("reached the provider"), "granted, it is there: {run}");
 }
