@@ -41,7 +41,7 @@ fn through(host: &Host) -> Through {
         return Through::default();
     }
     let of_sandbox = ["/tmp", "/var/tmp"].map(PathBuf::from).into_iter().chain([home.join(".cache")]);
-    let named = ["TMPDIR", "XDG_CACHE_HOME"].into_iter().filter_map(|name| crate::env::var(name)).map(PathBuf::from);
+    let named = ["TMPDIR", "XDG_CACHE_HOME"].into_iter().filter_map(crate::env::var).map(PathBuf::from);
     let writable: Vec<PathBuf> =
         [working_dir].into_iter().chain(&settings.write).cloned().chain(of_sandbox).chain(named).collect();
     let held = |offline| sandbox::narrowed(&Narrow::new(offline, writable.iter().cloned(), memory.as_deref()));

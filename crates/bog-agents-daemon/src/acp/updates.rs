@@ -246,3 +246,16 @@ fn shown(text: &str) -> String {
     let cut = text.floor_char_boundary(SHOWN_BYTES);
     if cut < text.len() { format!("{}\n[{} bytes more]", &text[..cut], text.len() - cut) } else { text.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_built_in_agent_says_how_it_ended() {
+        let said = json!({ META: { "stop": { "kind": "budget", "message": "paused for ever" } } });
+        let meta = said.as_object().cloned().map(Meta::from_iter);
+        assert!(report(meta.as_ref(), true).is_some_and(|report| report.stop.is_some()));
+        assert_eq!(report(meta.as_ref(), false), None);
+    }
+}
