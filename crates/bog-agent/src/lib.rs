@@ -11,6 +11,7 @@ mod clock;
 pub mod endpoints;
 pub mod environment;
 mod journal;
+pub mod launch;
 mod ledger;
 pub mod mcp;
 mod memory;

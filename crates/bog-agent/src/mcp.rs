@@ -5,7 +5,7 @@
 
 use crate::chat::{Arguments, ToolCall, ToolSpec};
 use crate::environment::Environment;
-use crate::session;
+use crate::{launch, session};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use reqwest::header::{HeaderName, HeaderValue};
 use rmcp::RoleClient;
@@ -15,10 +15,11 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// How long a server may take to be there and list its tools, and to answer a call.
 const START: Duration = Duration::from_secs(60);
@@ -76,6 +77,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a Environment,
     /// Variables that they do not get.
     pub hidden: &'a [String],
+    /// By way of what they are started.
+    pub through: &'a [OsString],
     /// How URLs are reached.
     pub client: &'a reqwest::Client,
 }
@@ -179,7 +182,11 @@ async fn program(
     env: &[(String, String)],
     around: &Surroundings<'_>,
 ) -> Result<(RunningService<RoleClient, ()>, Option<Child>), String> {
-    let mut process = Command::new(command);
+    if command.is_absolute() && !command.exists() {
+        // By way of another program it would only be seen to say nothing.
+        return Err(format!("`{}` cannot be started: it does not exist", command.display()));
+    }
+    let mut process = launch::command(around.through, command);
     process.args(args).current_dir(around.cwd).env_clear();
     process.envs(around.environment.for_commands(around.hidden).map(|(name, value)| (name, value)));
     process.envs(env.iter().map(|(name, value)| (name, value)));

@@ -3,6 +3,7 @@
 //!
 //! Nothing is started here, and nothing is looked up but by the functions that are passed in.
 
+use crate::providers::ModelRef;
 use std::str::FromStr;
 
 /// A command-line agent known by name.
@@ -127,6 +128,11 @@ impl Preset {
     /// its own sandbox are in the way; `is_there` whether a program is on `PATH`.
     #[must_use]
     pub fn start(self, model: Option<&str>, contained: bool, is_there: impl Fn(&str) -> bool) -> Start {
+        // Those that talk to one provider alone know their models by their bare names.
+        let model = match self {
+            Self::Claude | Self::Codex | Self::Gemini => model.map(bare),
+            Self::Goose | Self::OpenCode | Self::BogAgents => model,
+        };
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let with_model = |command: &[&str], option: &str| match model {
             Some(model) => [words(command), words(&[option, model])].concat(),
@@ -213,6 +219,14 @@ fn claude(model: Option<&str>, contained: bool, is_there: impl Fn(&str) -> bool)
     Start { command: command.into_iter().chain(model).collect(), speaks: Speaks::Claude, variables }
 }
 
+/// A model's name without its provider's.
+fn bare(model: &str) -> &str {
+    match model.split_once(':').filter(|_| ModelRef::parse(model).is_ok()) {
+        Some((_, name)) => name,
+        None => model,
+    }
+}
+
 impl FromStr for Preset {
     type Err = UnknownPreset;
 
@@ -248,6 +262,11 @@ mod tests {
             format!("{}{} ({:?})", variables.concat(), start.command.join(" "), start.speaks)
         };
         assert_eq!(start(Preset::Gemini, Some("g"), ""), "gemini --acp --model g (Acp)");
+        assert_eq!(start(Preset::Gemini, Some("gemini:g"), ""), "gemini --acp --model g (Acp)");
+        let named = start(Preset::Claude, Some("bedrock:us.anthropic.claude-v1:0"), "claude-code-acp");
+        assert_eq!(named, "ANTHROPIC_MODEL=us.anthropic.claude-v1:0 claude-code-acp (Acp)");
+        let other = start(Preset::Codex, Some("my:model"), "");
+        assert!(other.contains(" --model my:model "), "{other}");
         assert_eq!(start(Preset::Goose, Some("openai:m"), ""), "GOOSE_PROVIDER=openai GOOSE_MODEL=m goose acp (Acp)");
         let opencode = "OPENCODE_CONFIG_CONTENT={\"model\":\"openai/m\"} opencode acp (Acp)";
         assert_eq!(start(Preset::OpenCode, Some("openai:m"), ""), opencode);

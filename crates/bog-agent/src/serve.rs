@@ -8,6 +8,7 @@ mod request;
 mod sessions;
 
 use crate::environment::Environment;
+use crate::launch::Through;
 use crate::model::Patience;
 use crate::session::Settings;
 use agent_client_protocol::v1::schema::{
@@ -25,6 +26,8 @@ use tokio_util::compat::{TokioAsyncReadCompatExt as _, TokioAsyncWriteCompatExt 
 pub struct Host {
     /// Its environment. The process's own is not looked at.
     pub environment: Environment,
+    /// By way of what it starts programs.
+    pub through: Through,
     /// What sessions are given whose client gives no settings in `_meta`.
     pub defaults: Settings,
     /// How long failing providers are tried.

@@ -35,6 +35,9 @@ pub struct Settings {
     pub skills: Vec<PathBuf>,
     /// Steps that are run in order, each with the results of those before it; none: the prompt alone.
     pub pipeline: Vec<Step>,
+    /// What stands around the name of a step in prompts where its result is meant, as [`Settings::place`] writes it; it cannot
+    /// be guessed. None: `{{ steps.NAME }}` stands for it, for clients that put nothing of others into prompts.
+    pub step_mark: Option<String>,
     /// The event that began the run, which nobody vouches for: shown to the model as data, framed, never as instructions.
     pub event: Option<serde_json::Value>,
     /// Model calls after which a turn ends; a default of the agent's where left out.
@@ -53,6 +56,14 @@ pub struct Settings {
     pub mcp: BTreeMap<String, Mcp>,
     /// Which tool calls the client is asked about by `session/request_permission` before they are made.
     pub ask: Ask,
+}
+
+impl Settings {
+    /// What stands for the result of a step in the prompts of later ones.
+    #[must_use]
+    pub fn place(mark: &str, step: &str) -> String {
+        format!("[{mark} {step}]")
+    }
 }
 
 /// What is wanted of an MCP server.

@@ -122,6 +122,19 @@ impl Template {
         }
     }
 
+    /// Whether it looks up this dotted name, or all of what the name is in; too often said where its own text has it, too.
+    #[must_use]
+    pub fn uses(&self, root: &str, field: &str) -> bool {
+        if self.is_literal() {
+            return false;
+        }
+        let environment = environment(Style::Text);
+        let names = environment.template_from_str(&self.0).map(|template| template.undeclared_variables(true));
+        let name = format!("{root}.{field}");
+        // What is sliced is not among the names that minijinja tells.
+        self.0.contains(&name) || names.is_ok_and(|names| names.contains(root) || names.contains(&name))
+    }
+
     /// Renders it as text. Values are cut at [`MAX_VALUE`].
     ///
     /// # Errors

@@ -13,6 +13,8 @@ const CONTINUE: &str = "Go on exactly where you stopped.";
 pub struct Conversation {
     /// The prompt of the turn under way or of the last one.
     pub prompt: Option<String>,
+    /// What the turn, or the step of its pipeline, began with: the prompt with what was put around it.
+    pub task: Option<String>,
     /// All that was said.
     pub messages: Vec<Message>,
     /// What the model said last, over several answers where its length was limited.
@@ -64,6 +66,9 @@ impl Conversation {
                 self.replace(Vec::new());
             }
             Entry::Said { message } => {
+                if let (false, Message::User { text }) = (self.begun, message) {
+                    self.task = Some(text.clone());
+                }
                 self.begun = true;
                 self.messages.push(message.clone());
             }
@@ -223,6 +228,17 @@ mod tests {
         let done = answered("done", &[], Ending::Complete);
         assert_eq!(after(&[both.as_slice(), &[done]].concat()).next(), Next::Finished);
         assert_eq!(after(&[answered("no", &[], Ending::Refusal)]).next(), Next::Refused);
+    }
+
+    #[test]
+    fn the_task_is_that_of_the_turn_under_way() {
+        let mut conversation = after(&[answered("done", &[], Ending::Complete)]);
+        conversation.apply(&Entry::Began { prompt: "second".to_owned() });
+        conversation.apply(&Entry::Said { message: Message::user("second, framed") });
+        conversation.apply(&answered("", &["a"], Ending::Complete));
+        conversation.apply(&ended("a"));
+        conversation.apply(&Entry::Said { message: Message::user(CONTINUE) });
+        assert_eq!(conversation.task.as_deref(), Some("second, framed"));
     }
 
     #[test]

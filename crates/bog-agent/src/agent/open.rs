@@ -4,6 +4,7 @@ use super::prompt::Instructions;
 use super::{Conversation, Session};
 use crate::environment::Environment;
 use crate::journal::{Entry, Journal, JournalError, Line};
+use crate::launch::Through;
 use crate::ledger::Ledger;
 use crate::mcp::{Address, Servers, Surroundings};
 use crate::memory;
@@ -28,6 +29,8 @@ pub struct Opening {
     pub settings: Settings,
     /// The environment.
     pub environment: Environment,
+    /// By way of what programs are started.
+    pub through: Through,
     /// How long failing providers are tried.
     pub patience: Patience,
 }
@@ -109,7 +112,7 @@ fn is_answer(line: &Line) -> bool {
 }
 
 async fn open(opening: Opening, id: String, journal: Journal, mask: Arc<Mask>) -> Result<Session, OpenError> {
-    let Opening { cwd, servers, settings, environment, patience } = opening;
+    let Opening { cwd, servers, settings, environment, through, patience } = opening;
     let refused = OpenError::Refused;
     let effort = settings.effort.as_deref().map(Effort::parse).transpose().map_err(refused)?;
     let client = http::client(&environment).map_err(refused)?;
@@ -121,7 +124,13 @@ async fn open(opening: Opening, id: String, journal: Journal, mask: Arc<Mask>) -
     let (models, without) = models(&settings, &environment, &client, roots.cwd()).map_err(refused)?;
     notices.extend(without);
     let hidden: Vec<String> = settings.providers.values().filter_map(|provider| provider.key_env.clone()).collect();
-    let surroundings = Surroundings { cwd: roots.cwd(), environment: &environment, hidden: &hidden, client: &client };
+    let surroundings = Surroundings {
+        cwd: roots.cwd(),
+        environment: &environment,
+        hidden: &hidden,
+        through: &through.servers,
+        client: &client,
+    };
     let (servers, wrong) = Servers::start(&servers, &settings.mcp, &surroundings).await.map_err(refused)?;
     notices.extend(wrong);
     let memory = memory::find(roots.cwd());
@@ -129,7 +138,7 @@ async fn open(opening: Opening, id: String, journal: Journal, mask: Arc<Mask>) -
     let ledger = Ledger::new(Prices::new(settings.prices.clone()), settings.budget);
     let mut toolbox = Toolbox::new(roots, environment, client);
     toolbox.tools = tools(&settings, !skills.is_empty());
-    (toolbox.hidden, toolbox.skills) = (hidden, skills);
+    (toolbox.hidden, toolbox.skills, toolbox.through) = (hidden, skills, through.tools);
     let roster = Roster::new(models, patience);
     let (main, sub) = (Conversation::default(), None);
     Ok(Session {

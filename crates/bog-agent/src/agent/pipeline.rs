@@ -5,7 +5,7 @@ use super::{Halt, Session, Whose};
 use crate::agent::prompt::{framed, mark};
 use crate::chat::Message;
 use crate::journal::Entry;
-use crate::session::{Step, Stop};
+use crate::session::{Settings, Step, Stop};
 
 impl Session {
     /// Runs the steps that have not ended yet; the last one's result is the turn's.
@@ -20,7 +20,9 @@ impl Session {
                 let task = self.main.prompt.clone().unwrap_or_default();
                 let results = self.settings.pipeline.iter().zip(&self.main.results);
                 let results: Vec<(&Step, &String)> = results.collect();
-                let prompt = asked(&task, &step, &results).map_err(|message| Halt::Stop(Stop::Failed { message }))?;
+                let mark = self.settings.step_mark.as_deref();
+                let prompt =
+                    asked(&task, &step, &results, mark).map_err(|message| Halt::Stop(Stop::Failed { message }))?;
                 let first = self.first_message(prompt);
                 self.record(Whose::Main, first)?;
             }
@@ -40,12 +42,50 @@ impl Session {
     }
 }
 
-/// What a step is asked. `{{ steps.NAME }}` stands for a result; where none is named, all of them come first.
-fn asked(task: &str, step: &Step, results: &[(&Step, &String)]) -> Result<String, String> {
+/// What a step is asked. A place that names a result is filled with it; where none is named, all of them come first.
+fn asked(task: &str, step: &Step, results: &[(&Step, &String)], mark: Option<&str>) -> Result<String, String> {
     let mut prompt = String::new();
     if !task.trim().is_empty() {
         prompt.push_str(&format!("The whole task:\n{task}\n\nYour part of it, the step `{}`:\n", step.name));
     }
+    let (text, names_any) = match mark {
+        Some(mark) => marked(&step.prompt, results, mark),
+        None => named(step, results)?,
+    };
+    if !names_any {
+        for (step, result) in results {
+            prompt.push_str(&format!("Result of the step `{}`:\n{result}\n\n", step.name));
+        }
+    }
+    prompt.push_str(&text);
+    Ok(prompt)
+}
+
+/// A prompt with results where the places are that nobody can forge; whether there are any.
+fn marked(prompt: &str, results: &[(&Step, &String)], mark: &str) -> (String, bool) {
+    let mut text = String::new();
+    let mut names_any = false;
+    // One pass: what is in a result is not looked through again.
+    let mut rest = prompt;
+    let places: Vec<(String, &String)> =
+        results.iter().map(|(step, result)| (Settings::place(mark, &step.name), *result)).collect();
+    let next = |rest: &str| {
+        let found =
+            places.iter().filter_map(|(place, result)| Some((rest.find(place.as_str())?, place.len(), *result)));
+        found.min_by_key(|(at, ..)| *at)
+    };
+    while let Some((at, length, result)) = next(rest) {
+        text.push_str(&rest[..at]);
+        text.push_str(result);
+        rest = &rest[at + length..];
+        names_any = true;
+    }
+    text.push_str(rest);
+    (text, names_any)
+}
+
+/// The same where `{{ steps.NAME }}` stands for a result.
+fn named(step: &Step, results: &[(&Step, &String)]) -> Result<(String, bool), String> {
     let mut rest = step.prompt.as_str();
     let mut names_any = false;
     let mut text = String::new();
@@ -70,13 +110,7 @@ fn asked(task: &str, step: &Step, results: &[(&Step, &String)]) -> Result<String
         rest = after;
     }
     text.push_str(rest);
-    if !names_any {
-        for (step, result) in results {
-            prompt.push_str(&format!("Result of the step `{}`:\n{result}\n\n", step.name));
-        }
-    }
-    prompt.push_str(&text);
-    Ok(prompt)
+    Ok((text, names_any))
 }
 
 #[cfg(test)]
@@ -88,14 +122,27 @@ mod tests {
         let step = |name: &str, prompt: &str| Step { name: name.to_owned(), prompt: prompt.to_owned() };
         let (first, text) = (step("first", ""), "found {{ steps.first }}".to_owned());
         let results = [(&first, &text)];
-        let named = asked("", &step("b", "Use {{ steps.first }} and {{ other }}."), &results).unwrap();
+        let named = asked("", &step("b", "Use {{ steps.first }} and {{ other }}."), &results, None).unwrap();
         assert_eq!(named, "Use found {{ steps.first }} and {{ other }}.");
-        let unnamed = asked("T", &step("b", "Go {{ on."), &results).unwrap();
+        let unnamed = asked("T", &step("b", "Go {{ on."), &results, None).unwrap();
         assert!(
             unnamed.starts_with("The whole task:\nT")
                 && unnamed.contains("`first`:\nfound")
                 && unnamed.ends_with("Go {{ on.")
         );
-        assert!(asked("", &step("b", "{{steps.later}}"), &results).unwrap_err().contains("`later`"));
+        assert!(asked("", &step("b", "{{steps.later}}"), &results, None).unwrap_err().contains("`later`"));
+    }
+    #[test]
+    fn only_marked_places_are_filled_and_each_once() {
+        let step = |name: &str, prompt: &str| Step { name: name.to_owned(), prompt: prompt.to_owned() };
+        let (one, two) = (step("one", ""), step("two", ""));
+        let hostile = "{{ steps.two }} [m two]".to_owned();
+        let results = [(&one, &hostile), (&two, &"second".to_owned())];
+        let ask = |prompt: &str| asked("", &step("b", prompt), &results, Some("m")).unwrap();
+        assert_eq!(ask("a [m two] b [m one] {{ steps.two }}"), "a second b {{ steps.two }} [m two] {{ steps.two }}");
+        assert!(
+            ask("An issue says {{ steps.later }}.")
+                .ends_with("[m two]\n\nResult of the step `two`:\nsecond\n\nAn issue says {{ steps.later }}.")
+        );
     }
 }

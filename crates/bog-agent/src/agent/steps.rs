@@ -121,11 +121,8 @@ impl Session {
     async fn shorten(&mut self, whose: Whose, tell: &mut Teller) -> Result<(), Halt> {
         tell.note("the conversation is shortened: the model's context is nearly full");
         let conversation = self.conversation(whose);
-        let task = conversation.messages.iter().find_map(|message| match message {
-            Message::User { text } => Some(text.clone()),
-            Message::Assistant { .. } | Message::Tools { .. } => None,
-        });
-        let task = task.unwrap_or_default();
+        // Not what the conversation began with: that may have been another turn's.
+        let task = conversation.task.clone().unwrap_or_default();
         let messages = conversation.messages.clone();
         let window = self.window();
         // A token has about four bytes, three at worst: the transcript takes half of the window.

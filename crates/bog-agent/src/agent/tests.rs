@@ -2,6 +2,7 @@
 
 use super::{Answer, Opening, Session, Teller, Told};
 use crate::environment::Environment;
+use crate::launch::Through;
 use crate::model::Patience;
 use crate::session::{Ask, Budget, ModelUsage, Price, Report, Settings, Step, Stop, Turn};
 use serde_json::json;
@@ -51,6 +52,7 @@ impl World {
             servers: Vec::new(),
             settings: self.settings.clone(),
             environment,
+            through: Through::default(),
             patience: Patience { first: std::time::Duration::from_millis(1), ..Patience::default() },
         }
     }

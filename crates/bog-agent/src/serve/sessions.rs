@@ -100,7 +100,8 @@ impl Sessions {
         let is_ours = given.is_some();
         let settings = given.unwrap_or_else(|| self.host.defaults.clone());
         let (environment, patience) = (self.host.environment.clone(), self.host.patience);
-        Ok((Opening { cwd, servers: addresses(servers)?, settings, environment, patience }, is_ours))
+        let through = self.host.through.clone();
+        Ok((Opening { cwd, servers: addresses(servers)?, settings, environment, through, patience }, is_ours))
     }
 }
 

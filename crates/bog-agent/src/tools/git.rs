@@ -8,11 +8,11 @@ use super::process::run as run_process;
 use super::roots::Roots;
 use super::shell::told;
 use super::{Toolbox, object};
+use crate::launch::command;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
-use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -143,7 +143,7 @@ async fn git(
     words: &[&str],
     overrides: &[(String, String)],
 ) -> Result<String, String> {
-    let mut command = Command::new("git");
+    let mut command = command(&toolbox.through, "git");
     command.arg("--no-pager").args(words).current_dir(folder).env_clear();
     let inherited = toolbox.environment.for_commands(&toolbox.hidden);
     command.envs(

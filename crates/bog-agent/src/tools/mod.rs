@@ -29,6 +29,7 @@ use cut::Kept;
 use reqwest::Client;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -179,6 +180,8 @@ pub struct Toolbox {
     pub environment: Environment,
     /// Variables that commands do not get.
     pub hidden: Vec<String>,
+    /// By way of what commands are started.
+    pub through: Vec<OsString>,
     /// How URLs are fetched.
     pub client: Client,
     /// What is known how to be done.
@@ -196,7 +199,7 @@ impl Toolbox {
     pub fn new(roots: Roots, environment: Environment, client: Client) -> Self {
         let (hidden, skills, tools) = (Vec::new(), Vec::new(), Vec::new());
         let (kept, todo) = (Mutex::default(), Mutex::default());
-        Self { roots: Arc::new(roots), environment, hidden, client, skills, tools, kept, todo }
+        Self { roots: Arc::new(roots), environment, hidden, through: Vec::new(), client, skills, tools, kept, todo }
     }
 
     /// What is to be done, as the model last wrote it down.

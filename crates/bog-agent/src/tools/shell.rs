@@ -2,10 +2,10 @@
 
 use super::process::{Ended, run as run_process};
 use super::{Toolbox, object};
+use crate::launch::command;
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::process::Command;
 
 const USUAL_SECONDS: u64 = 120;
 const MOST_SECONDS: u64 = 1800;
@@ -33,10 +33,10 @@ pub fn about() -> (&'static str, Value) {
 
 pub async fn run(toolbox: &Toolbox, args: &Args) -> Result<String, String> {
     let seconds = args.timeout_seconds.unwrap_or(USUAL_SECONDS).clamp(1, MOST_SECONDS);
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(&args.command).current_dir(toolbox.roots.cwd()).env_clear();
-    command.envs(toolbox.environment.for_commands(&toolbox.hidden).map(|(name, value)| (name, value)));
-    let ended = run_process(command, Duration::from_secs(seconds)).await?;
+    let mut sh = command(&toolbox.through, "sh");
+    sh.arg("-c").arg(&args.command).current_dir(toolbox.roots.cwd()).env_clear();
+    sh.envs(toolbox.environment.for_commands(&toolbox.hidden).map(|(name, value)| (name, value)));
+    let ended = run_process(sh, Duration::from_secs(seconds)).await?;
     told(ended, seconds)
 }
 

@@ -2,6 +2,7 @@
 
 use bog_agent::agent::{Answer, Opening, Session, Teller, Told};
 use bog_agent::environment::Environment;
+use bog_agent::launch::Through;
 use bog_agent::model::Patience;
 use bog_agent::session::{Report, Settings, Turn};
 use std::fs;
@@ -102,7 +103,7 @@ impl World {
     pub fn opening(&self) -> Opening {
         let patience = Patience { first: Duration::from_millis(1), ..Patience::default() };
         let (settings, environment) = (self.settings.clone(), self.environment());
-        Opening { cwd: self.work(), servers: Vec::new(), settings, environment, patience }
+        Opening { cwd: self.work(), servers: Vec::new(), settings, environment, through: Through::default(), patience }
     }
 
     /// A turn of a new session.

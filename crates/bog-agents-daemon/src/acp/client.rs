@@ -2,17 +2,18 @@
 //! once and by the job's rules: nobody is there to be asked.
 
 use super::Host;
-use super::instructions::Instructions;
+use super::instructions::{Instructions, Kind};
 use super::memory::Memory;
 use super::report::Reporter;
 use super::terminal::{Terminal, Terminals};
 use super::updates::{self, Calls, Update, Used};
 use agent_client_protocol::Error;
 use agent_client_protocol::v1::schema::{
-    CreateTerminalRequest, PermissionOptionKind, ReadTextFileRequest, ReadTextFileResponse, RequestPermissionOutcome,
-    RequestPermissionRequest, RequestPermissionResponse, SelectedPermissionOutcome, TerminalId, WriteTextFileRequest,
-    WriteTextFileResponse,
+    CreateTerminalRequest, Meta, PermissionOptionKind, ReadTextFileRequest, ReadTextFileResponse,
+    RequestPermissionOutcome, RequestPermissionRequest, RequestPermissionResponse, SelectedPermissionOutcome,
+    TerminalId, WriteTextFileRequest, WriteTextFileResponse,
 };
+use bog_agent::session::Report;
 use bog_domain::agent_end::{ModelUsage, cost_usd, minus, plus};
 use bog_domain::event::EventKind;
 use bog_domain::permission::{Asked, Rule, ToolKind, decide};
@@ -38,6 +39,8 @@ struct Inner {
     working_dir: PathBuf,
     home: PathBuf,
     contained: bool,
+    /// Whether it is the built-in agent's.
+    is_ours: bool,
     /// US dollars that the run may cost.
     budget_usd: Option<f64>,
     over_budget: Notify,
@@ -62,10 +65,16 @@ impl Client {
             working_dir: working_dir.clone(),
             home: home.clone(),
             contained: *contained,
+            is_ours: host.instructions.agent == Kind::Builtin,
             budget_usd: settings.budget.usd,
             over_budget: Notify::new(),
             state: Mutex::default(),
         }))
+    }
+
+    /// What the built-in agent says of itself; nothing where it is another.
+    pub fn report(&self, meta: Option<&Meta>) -> Option<Report> {
+        updates::report(meta, self.0.is_ours)
     }
 
     /// Waits until the agent says that it has spent what the run may cost.
@@ -75,7 +84,7 @@ impl Client {
 
     /// Takes an update in.
     pub fn update(&self, update: Update) {
-        let used = updates::tell(update.update, &mut self.state().calls, &self.0.reporter);
+        let used = updates::tell(update.update, &mut self.state().calls, &self.0.reporter, self.0.is_ours);
         match used {
             Some(Used::ByModel(models)) => self.used(models),
             Some(Used::Step(step)) => {

@@ -86,7 +86,7 @@ impl Talk<'_> {
         let Instructions { working_dir, session: named, .. } = &self.host.instructions;
         let servers = self.servers(capabilities)?;
         let (known, unfinished) = self.remembered();
-        if let Some(id) = known.or_else(|| named.clone()) {
+        if let Some(id) = known {
             if capabilities.load_session {
                 let request =
                     LoadSessionRequest::new(id.clone(), working_dir).mcp_servers(servers.clone()).meta(self.settings());
@@ -158,7 +158,7 @@ impl Talk<'_> {
     ) -> Result<AgentEnd, AgentEnd> {
         let answer = answer.map_err(|error| self.broken(connection, "session/prompt", &error))?;
         self.note_usage(answer.meta.as_ref());
-        let report = updates::report(answer.meta.as_ref());
+        let report = self.client.report(answer.meta.as_ref());
         let text = report.as_ref().and_then(|report| report.text.clone()).unwrap_or_default();
         let end = match report.and_then(|report| report.stop) {
             Some(stop) => of_stop(stop),
@@ -210,8 +210,10 @@ impl Talk<'_> {
         format!("the run has cost ${:.4}, which is what it may cost", cost_usd(&used).unwrap_or_default())
     }
 
+    /// The conversation to go on with, and whether this run's turn in it began already.
     fn remembered(&self) -> (Option<String>, bool) {
-        self.memory(|memory| (memory.session().map(str::to_owned), memory.is_unfinished()))
+        let named = self.host.instructions.session.as_deref();
+        self.memory(|memory| (memory.to_resume(named).map(str::to_owned), memory.is_unfinished()))
     }
 
     fn memory<T>(&self, with: impl FnOnce(&mut super::memory::Memory) -> T) -> T {
@@ -219,7 +221,7 @@ impl Talk<'_> {
     }
 
     fn note_usage(&self, meta: Option<&Meta>) {
-        if let Some(report) = updates::report(meta) {
+        if let Some(report) = self.client.report(meta) {
             self.client.used(updates::by_model(&report));
         }
     }

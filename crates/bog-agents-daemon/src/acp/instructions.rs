@@ -35,6 +35,9 @@ pub struct Instructions {
     pub permissions: Vec<Rule>,
     /// Whether a sandbox holds whatever it does.
     pub contained: bool,
+    /// Whether what the built-in agent starts for a model has no network, other than the agent.
+    #[serde(default)]
+    pub tools_offline: bool,
     /// The conversation to go on with, where the job names one.
     #[serde(default)]
     pub session: Option<String>,

@@ -23,6 +23,8 @@ pub struct Memory {
     kept: Kept,
     /// Whether an earlier attempt of the same run began the turn that this one goes on with.
     unfinished: bool,
+    /// Whether what is remembered is this run's own.
+    begun: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,14 +60,19 @@ impl Memory {
         // A turn that was refused, or took all its steps, would end the same way again. Any other is gone on with from where
         // it stopped.
         let unfinished = of_this_run && !matches!(kept.ended, Some(Stop::Refused | Stop::MaxSteps));
-        let mut memory = Self { dir: dir.map(Path::to_owned), kept, unfinished };
+        let mut memory = Self { dir: dir.map(Path::to_owned), kept, unfinished, begun: of_this_run };
         if of_this_run && !unfinished {
             memory.kept.session = None;
         }
         memory
     }
 
-    /// The conversation to go on with.
+    /// The conversation to go on with: the one that the run has begun, else the one that the job names, else the last one.
+    pub fn to_resume<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        if self.begun { self.session().or(named) } else { named.or(self.session()) }
+    }
+
+    /// The conversation that is remembered.
     pub fn session(&self) -> Option<&str> {
         self.kept.session.as_deref()
     }
@@ -85,6 +92,11 @@ impl Memory {
 
     /// The conversation goes on.
     pub fn resume(&mut self, session: &str) {
+        if self.kept.session.as_deref().is_some_and(|known| known != session) {
+            // Nothing is known of what was used in this one.
+            self.kept.carried = self.of_run();
+            (self.kept.before, self.kept.latest) = (Vec::new(), Vec::new());
+        }
         self.kept.session = Some(session.to_owned());
         self.kept.ended = None;
         self.write(true);
@@ -146,7 +158,9 @@ fn write(dir: &Path, kept: &Kept, durably: bool) -> io::Result<()> {
     if durably {
         file.sync_data()?;
     }
-    std::fs::rename(aside, dir.join(FILE))
+    std::fs::rename(aside, dir.join(FILE))?;
+    // What was renamed stands in the folder, which has to be on the disk too.
+    if durably { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -200,6 +214,22 @@ mod tests {
             let again = Memory::open(Some(folder.path()), &format!("{stop:?}"));
             assert_eq!((again.is_unfinished(), again.session().is_some()), (goes_on, goes_on), "{stop:?}");
         }
+    }
+
+    #[test]
+    fn a_named_conversation_wins_but_not_over_the_one_that_the_run_has_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |run| Memory::open(Some(folder.path()), run);
+        assert_eq!(open("a").to_resume(Some("named")), Some("named"));
+        let mut first = open("a");
+        first.begin("s");
+        first.used(used(10));
+        assert_eq!(open("a").to_resume(Some("named")), Some("s"));
+        let mut next = open("b");
+        assert_eq!((next.to_resume(None), next.to_resume(Some("named"))), (Some("s"), Some("named")));
+        next.resume("named");
+        next.used(used(4));
+        assert_eq!(next.of_run(), used(4), "what another conversation had used is not taken off");
     }
 
     #[test]

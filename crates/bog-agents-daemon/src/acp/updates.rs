@@ -100,8 +100,8 @@ fn paths(locations: &[ToolCallLocation], content: &[ToolCallContent]) -> Vec<Pat
     paths
 }
 
-/// Tells the runner what an update says; what the conversation has used so far, where it says so.
-pub fn tell(update: Value, calls: &mut Calls, reporter: &Reporter) -> Option<Used> {
+/// Tells the runner what an update says, by the built-in agent where `is_ours`; what the conversation has used so far, where it says so.
+pub fn tell(update: Value, calls: &mut Calls, reporter: &Reporter, is_ours: bool) -> Option<Used> {
     let kind = update.get("sessionUpdate")?.as_str()?.to_owned();
     match kind.as_str() {
         "agent_message_chunk" => {
@@ -139,7 +139,7 @@ pub fn tell(update: Value, calls: &mut Calls, reporter: &Reporter) -> Option<Use
             let entry = |entry: &agent_client_protocol::v1::schema::PlanEntry| json!({ "content": entry.content, "priority": entry.priority, "status": entry.status });
             reporter.event(EventKind::Plan, json!({ "entries": entries.iter().map(entry).collect::<Vec<_>>() }));
         }
-        "usage_update" => return used(read(update)?, reporter),
+        "usage_update" => return used(read(update)?, reporter, is_ours),
         _ => {}
     }
     None
@@ -168,8 +168,8 @@ fn step(meta: Option<&Meta>) -> Option<Used> {
     }))
 }
 
-fn used(update: UsageUpdate, reporter: &Reporter) -> Option<Used> {
-    let used = match report(update.meta.as_ref()) {
+fn used(update: UsageUpdate, reporter: &Reporter, is_ours: bool) -> Option<Used> {
+    let used = match report(update.meta.as_ref(), is_ours) {
         Some(report) => Used::ByModel(by_model(&report)),
         None => Used::Cost(update.cost.filter(|cost| cost.currency == "USD").map(|cost| cost.amount)?),
     };
@@ -182,8 +182,9 @@ fn used(update: UsageUpdate, reporter: &Reporter) -> Option<Used> {
     Some(used)
 }
 
-/// What an agent of ours says of itself.
-pub fn report(meta: Option<&Meta>) -> Option<Report> {
+/// What the built-in agent says of itself. Another's word of that kind is nobody's: it would say how a run is to end.
+pub fn report(meta: Option<&Meta>, is_ours: bool) -> Option<Report> {
+    let meta = meta.filter(|_| is_ours);
     serde_json::from_value(meta?.get(META)?.clone()).ok()
 }
 
@@ -244,4 +245,17 @@ fn result(content: &[ToolCallContent], raw: Option<&Value>) -> String {
 fn shown(text: &str) -> String {
     let cut = text.floor_char_boundary(SHOWN_BYTES);
     if cut < text.len() { format!("{}\n[{} bytes more]", &text[..cut], text.len() - cut) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_built_in_agent_says_how_it_ended() {
+        let said = json!({ META: { "stop": { "kind": "budget", "message": "paused for ever" } } });
+        let meta = said.as_object().cloned().map(Meta::from_iter);
+        assert!(report(meta.as_ref(), true).is_some_and(|report| report.stop.is_some()));
+        assert_eq!(report(meta.as_ref(), false), None);
+    }
 }

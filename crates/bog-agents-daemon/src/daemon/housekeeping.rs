@@ -1,4 +1,4 @@
-//! Forgetting: runs, their folders and their fires after the time that `keep` in config.toml says.
+//! Forgetting: runs, their folders and their fires, and the conversations of deleted jobs, after the time that `keep` in config.toml says.
 
 use crate::clock;
 use crate::store::{DELIVERY_IDS_KEPT, Store};
@@ -14,6 +14,7 @@ pub(super) async fn run(store: Store, data_dir: PathBuf, keep: Option<Duration>,
     loop {
         if let Some(keep) = keep {
             forget(&store, &data_dir, keep).await;
+            forget_conversations(&store, &data_dir, keep).await;
         }
         tokio::select! { () = stop.cancelled() => return, () = tokio::time::sleep(EVERY) => {} }
     }
@@ -33,5 +34,18 @@ async fn forget(store: &Store, data_dir: &std::path::Path, keep: Duration) {
             // What stays behind costs space and nothing else.
             let _ = std::fs::remove_dir_all(data_dir.join("runs").join(run.to_string()));
         }
+    }
+}
+
+/// Removes what agents kept from run to run of jobs that are gone.
+async fn forget_conversations(store: &Store, data_dir: &std::path::Path, keep: Duration) {
+    let Ok(before) = clock::now().checked_sub(keep) else { return };
+    let gone = match store.gone_jobs(before).await {
+        Ok(gone) => gone,
+        Err(error) => return tracing::warn!(%error, "deleted jobs cannot be listed; trying again in an hour"),
+    };
+    for job in gone {
+        // Most jobs have none.
+        let _ = std::fs::remove_dir_all(data_dir.join("jobs-state").join(job.to_string()));
     }
 }

@@ -12,9 +12,23 @@ impl Dispatcher {
     /// The gate that a run has yet to pass.
     pub(super) async fn gate_before<'a>(&self, ready: &Ready, job: Option<&'a Job>) -> Option<&'a Gate> {
         let gate = job?.gate.as_ref()?;
+        (!self.gate_was_passed(ready).await).then_some(gate)
+    }
+
+    /// Whether the attempt that ended was a gate's, also where the job is no longer valid as a whole.
+    pub(super) async fn is_gating(&self, ready: &Ready, job: Option<&Job>) -> bool {
+        let written = || serde_json::from_str::<serde_json::Value>(&ready.spec);
+        let gated = match job {
+            Some(job) => job.gate.is_some(),
+            None => written().is_ok_and(|spec| spec.get("when").is_some_and(|when| !when.is_null())),
+        };
+        gated && !self.gate_was_passed(ready).await
+    }
+
+    async fn gate_was_passed(&self, ready: &Ready) -> bool {
         loop {
             match self.store.gate_of(ready.run.id).await {
-                Ok(passed) => return passed.is_none().then_some(gate),
+                Ok(passed) => return passed.is_some(),
                 Err(error) => tracing::error!(run.id = %ready.run.id, %error, "its gate cannot be read; trying again"),
             }
             tokio::time::sleep(RETRY).await;

@@ -10,6 +10,7 @@ use crate::env;
 use crate::store::Ready;
 use bog_agent::presets::{Preset, Speaks};
 use bog_agent::session::{self, Ask, Budget, Settings};
+use bog_domain::containment::NetworkAccess;
 use bog_domain::fire::Tier;
 use bog_domain::job::{Agent, Grant, GrantPath, Job, McpTransport, Thread};
 use bog_domain::spec::ShellAccess;
@@ -50,7 +51,7 @@ pub(super) struct Allowance {
 
 impl Dispatcher {
     /// The host of a job's agent; `None` for a command.
-    pub(super) fn hosted(&self, ready: &Ready, job: &Job) -> io::Result<Option<Hosted>> {
+    pub(super) async fn hosted(&self, ready: &Ready, job: &Job) -> Result<Option<Hosted>, NotNow> {
         let contained = job.grant.shell != ShellAccess::Host;
         let (kind, variables) = match &job.agent {
             Agent::Command(_) => return Ok(None),
@@ -58,7 +59,8 @@ impl Dispatcher {
             Agent::Acp(command) => (Kind::Acp { command: command.clone() }, Vec::new()),
             Agent::Preset(name) => {
                 let preset: Preset = name.parse().map_err(io::Error::other)?;
-                let model = self.models(job).first().map(String::as_str);
+                // The daemon's own model is the built-in agent's: other makers' programs have theirs.
+                let model = job.talk.models.first().map(String::as_str);
                 let start = preset.start(model, contained, |program| env::program(program).is_some());
                 let stream =
                     |dialect| Kind::Stream(Started { command: start.command.clone(), prompt_on_stdin: true, dialect });
@@ -72,10 +74,21 @@ impl Dispatcher {
         };
         let state_dir = match job.talk.thread {
             Thread::Fresh => self.run_dir(ready.run.id).join("state"),
-            Thread::Linked | Thread::Session(_) => self.data_dir.join("jobs-state").join(ready.run.job_uid.to_string()),
+            // What an event said to a conversation is not to be gone on with by a run that may do more.
+            Thread::Linked => self.job_state(ready, self.store.tier_of(ready.run.id).await?),
+            Thread::Session(_) => self.job_state(ready, Tier::Operator),
         };
         crate::jobs::file::create_private_folder(&state_dir)?;
         Ok(Some(Hosted { kind, variables, state_dir }))
+    }
+
+    /// Where what is said in one run is kept for the next.
+    fn job_state(&self, ready: &Ready, tier: Tier) -> PathBuf {
+        let tier = match tier {
+            Tier::Operator => "operator",
+            Tier::Event => "event",
+        };
+        self.data_dir.join("jobs-state").join(ready.run.job_uid.to_string()).join(tier)
     }
 
     /// What the host is told, and the grant that this follows from.
@@ -87,21 +100,23 @@ impl Dispatcher {
         said: Said<'_>,
         (allowance, masked): (Allowance, Vec<String>),
     ) -> Result<Result<Instructions, String>, NotNow> {
+        if let (Kind::Stream(started), Thread::Linked | Thread::Session(_)) = (&hosted.kind, &job.talk.thread) {
+            return Ok(Err(cannot_go_on(started)));
+        }
         let tier = self.store.tier_of(ready.run.id).await?;
         let grant = job.grant_at(tier);
-        let mut steps = Vec::new();
-        for step in &job.talk.pipeline {
-            match step.prompt.render(said.context) {
-                Ok(prompt) => steps.push(session::Step { name: step.name.clone(), prompt }),
-                Err(error) => return Ok(Err(format!("`pipeline`: step `{}`: {error}", step.name))),
-            }
-        }
+        let mark = crate::clock::new_id().simple().to_string();
+        let steps = match steps(job, said.context, &mark) {
+            Ok(steps) => steps,
+            Err(error) => return Ok(Err(error)),
+        };
         let event = match tier {
             Tier::Event => Some(said.context["event"].clone()),
             Tier::Operator => None,
         };
         let settings = Settings {
             pipeline: steps,
+            step_mark: Some(mark),
             event,
             budget: Budget { usd: allowance.usd, tokens: allowance.tokens },
             mask_env: masked,
@@ -118,6 +133,8 @@ impl Dispatcher {
             mcp: self.servers(job).map(server).collect(),
             permissions: job.talk.permissions.clone(),
             contained: grant.shell != ShellAccess::Host,
+            // With no network there is nothing to keep them from, and programs may speak to each other.
+            tools_offline: grant.network == NetworkAccess::Provider,
             session: match &job.talk.thread {
                 Thread::Session(id) => Some(id.clone()),
                 Thread::Fresh | Thread::Linked => None,
@@ -140,7 +157,7 @@ impl Dispatcher {
             providers: self.agents.providers.clone(),
             prices: self.agents.prices.clone(),
             shell: grant.shell != ShellAccess::Off,
-            fetch: grant.network == bog_domain::containment::NetworkAccess::Full,
+            fetch: grant.network == NetworkAccess::Full,
             read: resolve(&grant.read),
             write: resolve(&grant.write),
             state_dir: Some(hosted.state_dir.clone()),
@@ -192,6 +209,29 @@ impl Dispatcher {
             state_dir: Some(hosted.state_dir.clone()),
         }
     }
+}
+
+fn cannot_go_on(started: &Started) -> String {
+    let instead = match started.dialect {
+        Dialect::Claude => ", or install its adapter `claude-agent-acp`",
+        Dialect::Codex => "",
+    };
+    let program = started.command.first().map_or("", String::as_str);
+    format!("`continue`: `{program}` begins a conversation of its own every time; take it out{instead}")
+}
+
+/// The steps of a job's pipeline, rendered: what an event brought says nothing about results, as it cannot know the mark.
+fn steps(job: &Job, context: &Value, mark: &str) -> Result<Vec<session::Step>, String> {
+    let mut context = context.clone();
+    context["steps"] = Value::Object(serde_json::Map::new());
+    let mut steps = Vec::new();
+    for step in &job.talk.pipeline {
+        let prompt =
+            step.prompt.render(&context).map_err(|error| format!("`pipeline`: step `{}`: {error}", step.name))?;
+        context["steps"][&step.name] = Value::String(Settings::place(mark, &step.name));
+        steps.push(session::Step { name: step.name.clone(), prompt });
+    }
+    Ok(steps)
 }
 
 /// The command that starts a host.

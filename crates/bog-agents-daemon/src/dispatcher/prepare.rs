@@ -77,7 +77,7 @@ impl Dispatcher {
             Ok(dir) => dir,
             Err(error) => return Ok(impossible(Outcome::StartFailed, error)),
         };
-        let hosted = if gate.is_some() { None } else { self.hosted(ready, job)? };
+        let hosted = if gate.is_some() { None } else { self.hosted(ready, job).await? };
         let wanted = match &hosted {
             Some(hosted) => self.wanted(job, hosted),
             None => Wanted { program: program(job, gate, prompt.as_deref()), ..Wanted::default() },

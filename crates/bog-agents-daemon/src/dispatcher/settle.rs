@@ -9,8 +9,12 @@ use bog_domain::agent_end::Stop;
 use bog_domain::delivery::Purpose;
 use bog_domain::ids::DeliveryId;
 use bog_domain::job::{GateVerdict, Job};
-use bog_domain::run::{AfterAttempt, Outcome, after_attempt};
+use bog_domain::run::{AfterAttempt, INTERRUPT_ATTEMPTS, Outcome, after_attempt};
 use bog_domain::spec::{JobSpec, OutputSpec};
+use std::time::Duration;
+
+/// The longest that a run waits because its agent says so: whoever names a later time is wrong, or means harm.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// How an attempt ended, before it is recorded.
 pub(super) enum End {
@@ -35,9 +39,10 @@ impl End {
 impl Dispatcher {
     /// Records the end of an attempt and what follows from it.
     pub(super) async fn settle(&self, claim: Claim, ready: &Ready, job: Option<&Job>, end: End) {
-        let gating = self.gate_before(ready, job).await.is_some();
+        let gating = self.is_gating(ready, job).await;
         let gate = gate::verdict(&end);
-        if gating && gate == GateVerdict::Again {
+        // A gate that is interrupted again and again ends its run as any other attempt does.
+        if gating && gate == GateVerdict::Again && claim.attempt < INTERRUPT_ATTEMPTS {
             return self.give_back(claim).await;
         }
         let end = match end {
@@ -109,7 +114,9 @@ impl Dispatcher {
                 let not_before = clock::now() + delay;
                 // A quota that is used up is there again when its provider says so, and no sooner.
                 let told = record.agent.as_ref().and_then(|end| end.not_before);
-                Ended::Retry { not_before: told.map_or(not_before, |told| told.max(not_before)) }
+                Ended::Retry {
+                    not_before: told.map_or(not_before, |told| told.min(clock::now() + LONGEST).max(not_before)),
+                }
             }
             AfterAttempt::Finish | AfterAttempt::RetryAfter(_) => {
                 let alerts = self.alerts.iter().filter(|_| job.is_none_or(|job| job.alerts));

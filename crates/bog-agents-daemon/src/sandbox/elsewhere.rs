@@ -2,7 +2,7 @@
 
 use super::policy::{Enforcement, Policy};
 use super::tally::Tally;
-use super::{Applied, Refused, Split};
+use super::{Applied, Narrow, Refused, Split};
 use bog_domain::containment::{Containment, Mechanism, NetworkAccess};
 use nix::errno::Errno;
 use std::ffi::OsString;
@@ -55,6 +55,12 @@ pub fn enter(
 #[must_use]
 pub fn dispatch(_args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     None
+}
+
+/// What comes before a program: nothing, as nothing holds it.
+#[must_use]
+pub fn narrowed(_narrow: &Narrow) -> Vec<OsString> {
+    Vec::new()
 }
 
 /// What this machine gives: nothing.

@@ -14,6 +14,8 @@
 //! descriptor but 0, 1, 2 and those that close on exec. It may still make sockets, pipes and processes. It cannot be
 //! traced or looked into by what it starts (it is not dumpable), so what it reports is not the agent's word.
 //!
+//! What the built-in agent starts for a model goes through [`narrowed`], which holds it to less than the agent itself.
+//!
 //! Under [`Enforcement::Required`](policy::Enforcement) whatever the machine lacks is a [`Refused`]; under `BestEffort` it
 //! is listed in `containment.missing`. Nothing here is to be called under `Off`.
 
@@ -21,6 +23,7 @@
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
+mod narrow;
 pub mod paths;
 pub mod policy;
 mod refusal;
@@ -31,8 +34,9 @@ use elsewhere as system;
 #[cfg(target_os = "linux")]
 use linux as system;
 
+pub use narrow::Narrow;
 pub use refusal::Refused;
-pub use system::{dispatch, enter, machine, split};
+pub use system::{dispatch, enter, machine, narrowed, split};
 
 use bog_domain::containment::{Containment, Mechanism, Missing};
 use serde::{Deserialize, Serialize};

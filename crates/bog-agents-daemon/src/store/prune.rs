@@ -2,7 +2,7 @@
 
 use super::rows::{ms, parsed};
 use super::{Store, StoreError};
-use bog_domain::ids::RunId;
+use bog_domain::ids::{JobUid, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -25,6 +25,21 @@ impl Store {
         while self.write(move |tx| forget_fires(tx, before, remembered)).await? == FIRES_BATCH {}
         self.write(move |tx| forget_deleted_jobs(tx, before)).await?;
         self.write(move |tx| forget_runs(tx, before, remembered)).await
+    }
+
+    /// The jobs that were deleted before `before` and of which no run is under way or waits.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn gone_jobs(&self, before: Timestamp) -> Result<Vec<JobUid>, StoreError> {
+        self.read(move |tx| {
+            let sql = "SELECT j.uid FROM jobs j INDEXED BY jobs_gone WHERE j.deleted_at < ?1 \
+                       AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job_uid = j.uid AND r.finished_at IS NULL)";
+            let mut statement = tx.prepare_cached(sql)?;
+            let rows = statement.query_map([ms(before)], |row| parsed(row, 0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
     }
 }
 

@@ -1,7 +1,7 @@
 //! `git_push` triggers on real repositories, with real pushes.
 
 mod crash;
-mod fixture;
+pub mod fixture;
 mod hook;
 mod hostile;
 mod remote;

@@ -186,7 +186,30 @@ impl Job {
             );
         }
         warnings.extend(self.less_at_events());
+        warnings.extend(self.unframed());
         warnings
+    }
+
+    /// Where what events said reaches prompts as if the job said it: what an earlier run or a gate answered may repeat it.
+    fn unframed(&self) -> Vec<String> {
+        let Some(trigger) = self.triggers.iter().find(|trigger| trigger.kind.tier() == Tier::Event) else {
+            return Vec::new();
+        };
+        let steps = self.talk.pipeline.iter().enumerate();
+        let steps = steps.map(|(index, step)| (format!("pipeline[{index}].prompt"), &step.prompt));
+        let prompts = self.prompt.iter().map(|prompt| ("prompt".to_owned(), prompt)).chain(steps);
+        let names = [("event", "gate"), ("last_run", "output"), ("last_run", "error")];
+        let used = prompts.flat_map(|(field, prompt)| {
+            names.iter().filter(|(root, name)| prompt.uses(root, name)).map(move |name| (field.clone(), name))
+        });
+        let told = used.map(|(field, (root, name))| {
+            format!(
+                "`{field}`: `{{{{ {root}.{name} }}}}` may repeat what an event of trigger `{}` said, and is put into the prompt as \
+                 it is, in runs by hand and on schedule too; leave it out, or grant the job no more than its events may use",
+                trigger.id
+            )
+        });
+        told.collect()
     }
 
     /// What runs that are fired by events do without, where there are such triggers.

@@ -138,16 +138,18 @@ impl Job {
         }
         let outputs = output::parse_all(spec, &Scope::output(kinds()))?;
         let manual_overlap = spec.overlap.unwrap_or(Overlap::Queue);
+        let talk = Talk::parse(spec, &agent, kinds())?;
+        let max_parallel = max_parallel(spec, manual_overlap, &triggers, &talk.thread)?;
         let (limits, clamped) = Limits::parse(spec, &defaults.limits, &defaults.ceilings)?;
         let mut job = Self {
             name: spec.name.clone().unwrap_or_else(|| id.to_string()),
             prompt,
             gate: Gate::parse(spec)?,
-            talk: Talk::parse(spec, &agent, kinds())?,
+            talk,
             working_dir: working_dir(spec)?,
             outputs,
             alerts: spec.alerts.unwrap_or(true),
-            max_parallel: max_parallel(spec, manual_overlap, &triggers)?,
+            max_parallel,
             max_queued: at_least_one("max_queued", spec.max_queued, DEFAULT_MAX_QUEUED)?,
             retry: retry(spec),
             on_interrupt: spec.on_interrupt.unwrap_or(agent.default_on_interrupt()),
@@ -228,10 +230,16 @@ fn at_least_one(field: &str, written: Option<u32>, default: u32) -> Result<u32, 
     }
 }
 
-fn max_parallel(spec: &JobSpec, manual: Overlap, triggers: &[Trigger]) -> Result<u32, SpecError> {
+fn max_parallel(spec: &JobSpec, manual: Overlap, triggers: &[Trigger], thread: &Thread) -> Result<u32, SpecError> {
     let written = at_least_one("max_parallel", spec.max_parallel, DEFAULT_MAX_PARALLEL)?;
     let parallel = manual == Overlap::Parallel || triggers.iter().any(|trigger| trigger.overlap == Overlap::Parallel);
-    Ok(if parallel { written } else { 1 })
+    match thread {
+        Thread::Linked | Thread::Session(_) if parallel => {
+            let message = "runs that go on in one conversation cannot be parallel: change `overlap`, or take it out";
+            Err(SpecError::new("continue", message))
+        }
+        Thread::Fresh | Thread::Linked | Thread::Session(_) => Ok(if parallel { written } else { 1 }),
+    }
 }
 
 fn env_names(field: &str, names: &[String]) -> Result<Vec<String>, SpecError> {

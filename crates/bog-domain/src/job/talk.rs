@@ -124,14 +124,7 @@ impl Talk {
             skills: each("skills", &spec.skills, |text| text.parse::<GrantPath>())?,
             pipeline: pipeline(spec, kinds)?,
             permissions: each("permissions", &spec.permissions, Rule::parse)?,
-            thread: match &spec.thread {
-                None | Some(ContinueSpec::Previous(false)) => Thread::Fresh,
-                Some(ContinueSpec::Previous(true)) => Thread::Linked,
-                Some(ContinueSpec::Session(id)) if id.trim().is_empty() => {
-                    return Err(SpecError::new("continue", "empty: write `true`, or the id of a conversation"));
-                }
-                Some(ContinueSpec::Session(id)) => Thread::Session(id.clone()),
-            },
+            thread: thread(spec, agent)?,
             idle: match spec.idle_timeout.map(crate::units::Span::duration) {
                 Some(idle) if idle < Duration::from_secs(1) => {
                     return Err(SpecError::new("idle_timeout", "too little: at least `1s`"));
@@ -197,6 +190,23 @@ fn fits(spec: &JobSpec, agent: &Agent) -> Result<(), SpecError> {
         )),
         None => Ok(()),
     }
+}
+
+fn thread(spec: &JobSpec, agent: &Agent) -> Result<Thread, SpecError> {
+    let thread = match &spec.thread {
+        None | Some(ContinueSpec::Previous(false)) => return Ok(Thread::Fresh),
+        Some(ContinueSpec::Previous(true)) => Thread::Linked,
+        Some(ContinueSpec::Session(id)) if id.trim().is_empty() => {
+            return Err(SpecError::new("continue", "empty: write `true`, or the id of a conversation"));
+        }
+        Some(ContinueSpec::Session(id)) => Thread::Session(id.clone()),
+    };
+    if *agent == Agent::Preset("codex".to_owned()) {
+        let message =
+            "no use for `codex`: it begins a conversation of its own every time; take it out, or change `agent`";
+        return Err(SpecError::new("continue", message));
+    }
+    Ok(thread)
 }
 
 fn models(spec: &JobSpec, agent: &Agent) -> Result<Vec<String>, SpecError> {
@@ -303,6 +313,7 @@ fn pipeline(spec: &JobSpec, kinds: impl Iterator<Item = TriggerKind>) -> Result<
             let message = format!("`{}`: every step has a name of its own", step.name);
             return Err(SpecError::new(format!("pipeline[{index}].name"), message));
         }
+        let scope = scope.clone().with_steps(steps.iter().map(|step| step.name.clone()));
         let prompt = template(&format!("pipeline[{index}].prompt"), &step.prompt, &scope)?;
         steps.push(Step { name: step.name.clone(), prompt });
     }
@@ -331,7 +342,7 @@ mod tests {
         let text = "prompt: x\nmodel: [anthropic:a, openai:b]\nmax_steps: 9\nbudget: {run_usd: 0.5, daily_usd: 2, tokens: 100}\n\
             mcp:\n- {name: fs, command: [server, .], env: [TOKEN], required: true, tools: ['read_*']}\n\
             - {name: web, url: 'https://x/mcp', headers: {Authorization: AUTH}}\nskills: [~/skills]\n\
-            pipeline: [{name: one, prompt: 'Look at {{ job.id }}'}]\npermissions: [{deny: execute}]\ncontinue: true\n\
+            pipeline: [{name: one, prompt: 'Look at {{ job.id }}'}, {name: two, prompt: '{{ steps.one }}'}]\npermissions: [{deny: execute}]\ncontinue: true\n\
             idle_timeout: 30s\nfeatures: {effort_level: high, budget_usd: 9}\n";
         let talk = parse(text).unwrap().talk;
         assert_eq!((talk.models.len(), talk.max_steps, talk.budget.run_usd), (2, Some(9), Some(0.5)));
@@ -371,8 +382,13 @@ mod tests {
             "prompt: x\nmcp: [{name: a, command: [x]}, {name: a, command: [y]}]",
             "prompt: x\npipeline: [{name: a, prompt: '{{ nothing }}'}]",
             "prompt: x\npipeline: [{name: a, prompt: x}, {name: a, prompt: x}]",
+            "prompt: x\npipeline: [{name: a, prompt: '{{ steps.a }}'}]",
+            "prompt: x\npipeline: [{name: a, prompt: x}, {name: b, prompt: '{{ steps.c }}'}]",
             "prompt: x\npermissions: [{allow: everything}]",
             "prompt: x\ncontinue: ' '",
+            "prompt: x\ncontinue: true\noverlap: parallel",
+            "prompt: x\ncontinue: true\ntriggers: [{type: cron, cron: '* * * * *', overlap: parallel}]",
+            "prompt: x\ncontinue: true\nagent: codex",
             "prompt: x\nidle_timeout: 0s",
             "prompt: x\nagent: gemini\npipeline: [{name: a, prompt: x}]",
             "agent: {command: [x]}\nmcp: [{name: a, command: [x]}]",

@@ -28,6 +28,7 @@ pub struct Scope {
     event: Vec<&'static str>,
     run: &'static [&'static str],
     alert: bool,
+    steps: Vec<String>,
 }
 
 impl Scope {
@@ -36,6 +37,12 @@ impl Scope {
     #[must_use]
     pub fn prompt(triggers: impl IntoIterator<Item = TriggerKind>) -> Self {
         Self::new(triggers, RUN)
+    }
+
+    /// The same for a step of a pipeline, which also sees the results of these earlier ones.
+    #[must_use]
+    pub fn with_steps(self, earlier: impl IntoIterator<Item = String>) -> Self {
+        Self { steps: earlier.into_iter().collect(), ..self }
     }
 
     /// What output fields see: also how the run ended.
@@ -54,7 +61,7 @@ impl Scope {
         let mut event: Vec<&str> = triggers.into_iter().flat_map(event_fields).chain(EVENT).copied().collect();
         event.sort_unstable();
         event.dedup();
-        Self { event, run, alert: false }
+        Self { event, run, alert: false, steps: Vec::new() }
     }
 
     /// Checks the dotted names a template looks up.
@@ -68,11 +75,13 @@ impl Scope {
     fn check_name(&self, name: &str) -> Result<(), TemplateError> {
         let mut parts = name.split('.');
         let (root, field) = (parts.next().unwrap_or(name), parts.next());
+        let steps: Vec<&str> = self.steps.iter().map(String::as_str).collect();
         let fields = match root {
             "event" => self.event.as_slice(),
             "job" => JOB,
             "run" => self.run,
             "last_run" => LAST_RUN_FIELDS,
+            "steps" if !steps.is_empty() => &steps,
             "incident" if self.alert => INCIDENT,
             "now" => return Ok(()),
             function if FUNCTIONS.contains(&function) => return Ok(()),

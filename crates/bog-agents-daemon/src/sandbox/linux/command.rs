@@ -1,29 +1,30 @@
 //! The hidden command `sandbox`: what must be tried in a process of its own, because it cannot be undone.
 //!
 //! `sandbox users` enters a user namespace and ends. `sandbox run SPEC -- PROGRAM ARGS...` runs a program as an agent would
-//! run, but without a runner, and ends as it did; with no program it prints what the sandbox consists of here.
+//! run, but without a runner, and ends as it did; with no program it prints what the sandbox consists of here. `sandbox
+//! tool` is in a file of its own.
 
-use super::{enter, namespaces};
+use super::{enter, namespaces, narrower};
 use crate::sandbox::policy::{Enforcement, Policy};
 use crate::sandbox::{Refused, Split};
 use bog_domain::containment::{Containment, Mechanism, NetworkAccess};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 /// The hidden command's name.
-const NAME: &str = "sandbox";
+pub const NAME: &str = "sandbox";
 /// The exit code where there is no sandbox to run in.
 const EXIT_REFUSED: u8 = 126;
 /// The exit code where the program cannot be started.
 const EXIT_NOT_FOUND: u8 = 127;
 /// This very program, also where its file was replaced meanwhile.
-const OWN_PROGRAM: &str = "/proc/self/exe";
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
 /// What a sandbox needs to be told apart from none.
 const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc"];
 
@@ -49,7 +50,11 @@ pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     if verb == "users" {
         return Some(users());
     }
-    let spec = spec?.into_string().ok().and_then(|spec| serde_json::from_str::<Spec>(&spec).ok())?;
+    let spec = spec?.into_string().ok()?;
+    if verb == "tool" {
+        return Some(narrower::become_tool(&serde_json::from_str(&spec).ok()?, &command));
+    }
+    let spec = serde_json::from_str::<Spec>(&spec).ok()?;
     match verb.to_str()? {
         "run" => Some(run(spec, &command)),
         "inside" => Some(inside(spec, &command)),
@@ -147,12 +152,17 @@ fn inside(spec: Spec, command: &[OsString]) -> ExitCode {
             None => agent.env_remove(name),
         };
     }
-    let error = agent.exec();
+    failed_to_become(program, &agent.exec())
+}
+
+/// Says why this process is no other program now.
+pub fn failed_to_become(program: &OsStr, error: &io::Error) -> ExitCode {
     eprintln!("`{}` cannot be started: {error}", program.display());
     ExitCode::from(EXIT_NOT_FOUND)
 }
 
-fn refuse(refused: &Refused) -> ExitCode {
+/// Says what the machine lacks.
+pub fn refuse(refused: &Refused) -> ExitCode {
     eprintln!("{}", refused.explain());
     ExitCode::from(EXIT_REFUSED)
 }

@@ -13,9 +13,10 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The newest version whose rules are known here; of an older kernel it takes what that has.
 const NEWEST: ABI = ABI::V10;
@@ -27,6 +28,10 @@ const ALONE: ABI = ABI::V3;
 const DOMAIN: u16 = 53;
 
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir});
+/// Whatever changes a file or a folder.
+const CHANGES: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
+    WriteFile | Truncate | RemoveDir | RemoveFile | MakeDir | MakeReg | MakeSock | MakeFifo | MakeSym | Refer
+});
 const DEVICES: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir | WriteFile | Truncate | IoctlDev});
 
 /// Puts the calling thread, and what it starts, under rules. `inside`: it is in the new root already. `shut`: the system
@@ -63,6 +68,29 @@ pub fn restrict(policy: &Policy, inside: Option<&Plan>, shut: bool) -> Result<(u
             Ok((effective_abi as u32, rest))
         }
     }
+}
+
+/// Puts the calling thread, and what it starts, under one more layer of rules: it neither traces nor signals what is
+/// outside of it, and writes to nothing but `write` and devices, where that is given.
+///
+/// # Errors
+/// Where rules can be made but not these. A kernel that lacks some of them, or all, is no error: the sandbox around has
+/// said so.
+pub fn narrow(write: Option<&[PathBuf]>) -> Result<(), Refused> {
+    let handle = || -> Result<RulesetCreated, RulesetError> {
+        // There is no layer without a rule about something; this is nothing that anybody may do anyway.
+        let access = if write.is_some() { CHANGES } else { AccessFs::MakeBlock.into() };
+        Ruleset::default().handle_access(access)?.scope(Scope::from_all(NEWEST))?.create()
+    };
+    let mut rules = handle();
+    let folders = write.into_iter().flatten().map(PathBuf::as_path);
+    for folder in folders.chain(write.map(|_| Path::new("/dev"))) {
+        let Ok(place) = rustix::fs::open(folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { continue };
+        let access = if is_folder(&place) { CHANGES } else { CHANGES & AccessFs::from_file(NEWEST) };
+        rules = rules.and_then(|rules| rules.add_rule(PathBeneath::new(place, access)));
+    }
+    let restricted = rules.and_then(RulesetCreated::restrict_self);
+    restricted.map(drop).map_err(|error| failed("enforcing rules for a tool", &error))
 }
 
 /// The TCP ports that may be connected to where nothing else closes the network; `None` where no port can be told.

@@ -10,6 +10,7 @@ mod landlock;
 mod loopback;
 mod mountinfo;
 mod namespaces;
+mod narrower;
 mod plan;
 mod private;
 mod resolve;
@@ -21,6 +22,7 @@ mod tree;
 pub use advice::advice;
 pub use command::{dispatch, machine};
 pub use namespaces::split;
+pub use narrower::narrowed;
 
 use super::policy::Policy;
 use super::tally::Tally;

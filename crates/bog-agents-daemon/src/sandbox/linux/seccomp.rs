@@ -45,6 +45,15 @@ pub fn filter(sockets: Sockets) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Refuses every socket but those that stay on this machine, on top of what is filtered already.
+///
+/// # Errors
+/// Where the kernel has no filters.
+pub fn shut_sockets() -> Result<(), Refused> {
+    let calls = calls::sockets(Sockets::UnixOnly);
+    load(&program(&calls, Errno::EAFNOSUPPORT).map_err(|_| failed(Errno::ENOSYS.into()))?)
+}
+
 fn load(program: &BpfProgram) -> Result<(), Refused> {
     apply_filter(program).map_err(|error| {
         failed(match error {

@@ -25,7 +25,16 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
-        let home = Self { folder: tempfile::tempdir().unwrap(), program: vec![PROGRAM.to_owned()] };
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// One that lies in no folder that every agent may write, as real ones do.
+    pub fn out_of_tmp() -> Self {
+        Self::at(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
+    }
+
+    fn at(folder: tempfile::TempDir) -> Self {
+        let home = Self { folder, program: vec![PROGRAM.to_owned()] };
         std::fs::create_dir_all(home.data().join("jobs")).unwrap();
         home
     }

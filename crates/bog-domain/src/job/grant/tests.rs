@@ -216,3 +216,18 @@ fn a_path_is_written_as_it_was_meant_and_found_where_it_is() {
     }
     assert_eq!(GrantPath::Home(PathBuf::new()).resolve(Some(work), None), None);
 }
+
+#[test]
+fn what_repeats_events_in_prompts_is_said() {
+    let warned = |text: &str| {
+        let spec = crate::spec::yaml::parse(text).unwrap();
+        let job = Job::parse("j".parse().unwrap(), &spec, &Defaults::default()).unwrap();
+        job.warnings().iter().filter(|warning| warning.contains("may repeat")).cloned().collect::<Vec<_>>()
+    };
+    let watched = "triggers: [{type: file_change, id: docs, patterns: ['**/*.md']}]\nworking_dir: /srv";
+    let prompt = "prompt: 'Go on from {{ last_run.output[:100] }}, {{ event.gate }} of {{ last_run.id }}'";
+    let both = warned(&format!("{watched}\n{prompt}"));
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both.iter().all(|warning| warning.starts_with("`prompt`: ") && warning.contains("`docs`")), "{both:?}");
+    assert!(warned(prompt).is_empty() && warned(&format!("{watched}\nprompt: '{{{{ last_run.id }}}}'")).is_empty());
+}
