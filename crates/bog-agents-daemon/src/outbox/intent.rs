@@ -54,11 +54,9 @@ impl Outbox {
                 }
                 Before { intent: None, attempt: if noted.is_some() { number.max(2) } else { number } }
             }
-            Target::Log
-            | Target::Stdout
-            | Target::Slack(_)
-            | Target::Webhook(_)
-            | Target::Email(_) => Before { intent: None, attempt: number },
+            Target::Log | Target::Stdout | Target::Slack(_) | Target::Webhook(_) | Target::Email(_) => {
+                Before { intent: None, attempt: number }
+            }
         };
         Ok(Ok(before))
     }

@@ -55,8 +55,9 @@ pub(super) fn close(tx: &Connection, end: &AttemptEnd, reason: &str) -> Result<b
 }
 
 fn keep_windows(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
-    let sql = "INSERT INTO closed_gates (run_id, attempt, job_uid, job_id, revision, fire_id, depth, started_at, ended_at) \
-               SELECT r.id, a.attempt, r.job_uid, r.job_id, r.revision, r.fire_id, \
+    let sql = "INSERT INTO closed_gates (run_id, attempt, job_uid, job_id, revision, kind, fire_id, depth, \
+                                         started_at, ended_at) \
+               SELECT r.id, a.attempt, r.job_uid, r.job_id, r.revision, r.kind, r.fire_id, \
                       coalesce((SELECT max(f.depth) FROM fires f WHERE f.run_id = r.id), 0), \
                       a.started_at, coalesce(a.finished_at, ?4) \
                FROM runs r JOIN attempts a ON a.run_id = r.id \

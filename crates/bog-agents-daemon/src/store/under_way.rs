@@ -1,10 +1,10 @@
 //! What was under way at some time: whoever sees something change asks whether it was the doing of an attempt, or of a
 //! delivery to a file. It says so of everything that happened, whatever became of its run since.
 
-use super::rows::{optional_time, parsed, time};
+use super::rows::{optional_time, parsed, time, word};
 use super::{Store, StoreError};
 use bog_domain::files::Window;
-use bog_domain::fire::Cause;
+use bog_domain::fire::{Cause, TriggerKind};
 use bog_domain::ids::{JobId, JobUid, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, ToSql, params};
@@ -28,6 +28,8 @@ pub struct UnderWay {
     pub window: Window,
     /// The cause of whatever it causes.
     pub cause: Cause,
+    /// What fired it, or the first of what did.
+    pub kind: TriggerKind,
 }
 
 /// A delivery to a file.
@@ -53,17 +55,17 @@ impl Store {
             const DEPTH: &str = "(SELECT max(f.depth) FROM fires f WHERE f.run_id = r.id)";
             const REVISION: &str = "JOIN revisions v ON v.job_uid = r.job_uid AND v.revision = r.revision";
             let running = format!(
-                "SELECT r.id, r.job_uid, r.job_id, v.spec, a.started_at, a.finished_at, r.fire_id, {DEPTH} \
+                "SELECT r.id, r.job_uid, r.job_id, v.spec, a.started_at, a.finished_at, r.fire_id, {DEPTH}, r.kind \
                  FROM runs r JOIN attempts a ON a.run_id = r.id AND a.attempt = r.attempt {REVISION} \
                  WHERE r.state = 'running' AND r.finished_at IS NULL"
             );
             let ended = format!(
-                "SELECT r.id, r.job_uid, r.job_id, v.spec, a.started_at, a.finished_at, r.fire_id, {DEPTH} \
+                "SELECT r.id, r.job_uid, r.job_id, v.spec, a.started_at, a.finished_at, r.fire_id, {DEPTH}, r.kind \
                  FROM attempts a JOIN runs r ON r.id = a.run_id {REVISION} \
                  WHERE a.finished_at >= ?1 ORDER BY a.finished_at DESC LIMIT ?2"
             );
             let gates = format!(
-                "SELECT r.run_id, r.job_uid, r.job_id, v.spec, r.started_at, r.ended_at, r.fire_id, r.depth \
+                "SELECT r.run_id, r.job_uid, r.job_id, v.spec, r.started_at, r.ended_at, r.fire_id, r.depth, r.kind \
                  FROM closed_gates r {REVISION} WHERE r.ended_at >= ?1 ORDER BY r.ended_at DESC LIMIT ?2"
             );
             let mut found = attempts(tx, &running, params![])?;
@@ -118,6 +120,7 @@ fn attempts(tx: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<Und
             spec: row.get(3)?,
             window: window(row, 4)?,
             cause: cause(row, 6)?,
+            kind: word(row, 8)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

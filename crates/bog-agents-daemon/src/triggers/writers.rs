@@ -7,6 +7,7 @@
 use crate::jobs::Jobs;
 use crate::store::{FileDelivery, Store, StoreError, UnderWay};
 use crate::{clock, env};
+use bog_domain::containment::NetworkAccess;
 use bog_domain::files::{Own, Window};
 use bog_domain::fire::Cause;
 use bog_domain::ids::JobUid;
@@ -33,6 +34,8 @@ struct Writer {
     window: Window,
     cause: Cause,
     writes: Writes,
+    /// Whether it may change anything that is not in files of this machine.
+    goes_out: bool,
 }
 
 /// What somebody may write.
@@ -86,7 +89,17 @@ impl Writers {
 
     /// The deepest cause of what happened to a file then; `None` where no run could have done it.
     pub(super) fn cause_of(&self, file: &Path, at: Timestamp) -> Option<Cause> {
-        self.deepest(|writer| writer.window.covers(at, self.slack) && writer.may_write(file))
+        self.cause_between(file, at, at)
+    }
+
+    /// As [`Self::cause_of`], of what happened between two instants.
+    pub(super) fn cause_between(&self, file: &Path, from: Timestamp, to: Timestamp) -> Option<Cause> {
+        self.deepest(|writer| writer.window.meets(from, to, self.slack) && writer.may_write(file))
+    }
+
+    /// The deepest cause of what a job's own attempts may have done to another machine between two instants.
+    pub(super) fn cause_elsewhere(&self, job: JobUid, from: Timestamp, to: Timestamp) -> Option<Cause> {
+        self.deepest(|writer| writer.job == job && writer.goes_out && writer.window.meets(from, to, self.slack))
     }
 
     fn deepest(&self, may_have: impl Fn(&Writer) -> bool) -> Option<Cause> {
@@ -97,19 +110,26 @@ impl Writers {
 
 impl Writer {
     fn of_attempt(attempt: UnderWay, jobs: &Jobs, runs: &Path) -> Self {
-        let UnderWay { run, job, job_id, spec, window, cause } = attempt;
+        let UnderWay { run, job, job_id, spec, window, cause, kind } = attempt;
         // One that this version does not understand may have been granted anything.
-        let parsed = jobs.parse(&job_id, &spec).ok().filter(|job| job.grant.shell != ShellAccess::Host);
-        let writes = parsed.map_or(Writes::Everything, |job| {
-            let run_dir = runs.join(run.to_string());
-            let working_dir = job.working_dir.as_deref().map_or_else(|| run_dir.join("work"), env::expand_home);
-            let home = env::home_dir();
-            let granted = job.grant.write.iter().filter_map(|path| path.resolve(Some(&working_dir), Some(&home)));
-            let written: Vec<PathBuf> = granted.chain([working_dir.clone(), run_dir]).collect();
-            let real = written.iter().filter_map(|folder| folder.canonicalize().ok());
-            Writes::Within(real.chain(written.iter().cloned()).collect())
-        });
-        Self { job, window, cause, writes }
+        let parsed = jobs.parse(&job_id, &spec).ok();
+        let granted = parsed.as_ref().map(|job| (job, job.grant_at(kind.tier())));
+        let confined = granted.filter(|(_, grant)| grant.shell != ShellAccess::Host);
+        let Some((parsed, grant)) = confined else {
+            return Self { job, window, cause, writes: Writes::Everything, goes_out: true };
+        };
+        let run_dir = runs.join(run.to_string());
+        let working_dir = parsed.working_dir.as_deref().map_or_else(|| run_dir.join("work"), env::expand_home);
+        let home = env::home_dir();
+        let granted = grant.write.iter().filter_map(|path| path.resolve(Some(&working_dir), Some(&home)));
+        let written: Vec<PathBuf> = granted.chain([working_dir.clone(), run_dir]).collect();
+        let real = written.iter().filter_map(|folder| folder.canonicalize().ok());
+        let writes = Writes::Within(real.chain(written.iter().cloned()).collect());
+        let goes_out = match grant.network {
+            NetworkAccess::None | NetworkAccess::Provider => false,
+            NetworkAccess::Loopback | NetworkAccess::Full => true,
+        };
+        Self { job, window, cause, writes, goes_out }
     }
 
     fn of_delivery(delivery: FileDelivery) -> Self {
@@ -124,7 +144,7 @@ impl Writer {
         names.dedup();
         // It is due as soon as its run has ended, and may be made within one step of a file system's clock.
         let window = Window { from: window.from.checked_sub(TICK).unwrap_or(window.from), ..window };
-        Self { job, window, cause, writes: Writes::Only(names) }
+        Self { job, window, cause, writes: Writes::Only(names), goes_out: false }
     }
 
     fn may_write(&self, file: &Path) -> bool {

@@ -18,7 +18,13 @@ impl Window {
     /// Whether something that happened then happened during it. What is told late counts: up to `slack` after its end.
     #[must_use]
     pub fn covers(&self, at: Timestamp, slack: Duration) -> bool {
-        self.from <= at && self.settled_at(slack).is_none_or(|end| at <= end)
+        self.meets(at, at, slack)
+    }
+
+    /// Whether something that happened between two instants may have happened during it, with the same `slack`.
+    #[must_use]
+    pub fn meets(&self, from: Timestamp, to: Timestamp, slack: Duration) -> bool {
+        self.from <= to && self.settled_at(slack).is_none_or(|end| from <= end)
     }
 
     /// When nothing can be told any more that happened during it.

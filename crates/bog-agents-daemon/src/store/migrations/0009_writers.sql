@@ -8,6 +8,7 @@ CREATE TABLE closed_gates (
     job_uid    TEXT NOT NULL,
     job_id     TEXT NOT NULL,
     revision   INTEGER NOT NULL,
+    kind       TEXT NOT NULL,
     fire_id    TEXT NOT NULL,
     depth      INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
