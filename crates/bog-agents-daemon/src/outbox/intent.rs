@@ -1,5 +1,6 @@
 //! What is written down before a target begins, so that the attempt after a crash can tell whether this one got through:
-//! where a file ended, and that a comment may be there.
+//! where a file ended, and that a comment may be there. Of files it also says who is about to write them: a trigger that
+//! watches one sees whose doing its change is, however soon it looks.
 
 use super::Outbox;
 use crate::outputs::{Target, file};
@@ -40,18 +41,22 @@ impl Outbox {
                 }
                 Before { intent, attempt: number }
             }
+            Target::Replace { path } => {
+                if noted.is_none() {
+                    let intent = file::Intent { path: path.clone(), offset: 0 };
+                    self.note(due, serde_json::to_string(&intent)?).await?;
+                }
+                Before { intent: None, attempt: number }
+            }
             Target::GithubComment(_) => {
                 if noted.is_none() {
                     self.note(due, MAY_BE_THERE.to_owned()).await?;
                 }
                 Before { intent: None, attempt: if noted.is_some() { number.max(2) } else { number } }
             }
-            Target::Log
-            | Target::Stdout
-            | Target::Replace { .. }
-            | Target::Slack(_)
-            | Target::Webhook(_)
-            | Target::Email(_) => Before { intent: None, attempt: number },
+            Target::Log | Target::Stdout | Target::Slack(_) | Target::Webhook(_) | Target::Email(_) => {
+                Before { intent: None, attempt: number }
+            }
         };
         Ok(Ok(before))
     }

@@ -35,8 +35,9 @@ pub(super) fn open(tx: &Connection, end: &AttemptEnd, said: &str) -> Result<bool
     Ok(changed == 1)
 }
 
-/// There is no run: its fires were skipped.
+/// There is no run: its fires were skipped. When it was under way is kept, as it may have written something.
 pub(super) fn close(tx: &Connection, end: &AttemptEnd, reason: &str) -> Result<bool, StoreError> {
+    keep_windows(tx, end)?;
     let sql = "DELETE FROM runs WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
     let id = end.claim.run.to_string();
     let changed = tx.prepare_cached(sql)?.execute(params![id, end.claim.attempt, end.claim.epoch])?;
@@ -51,4 +52,18 @@ pub(super) fn close(tx: &Connection, end: &AttemptEnd, reason: &str) -> Result<b
         super::orphans::add(tx, end.left_behind, end.finished_at)?;
     }
     Ok(changed == 1)
+}
+
+fn keep_windows(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
+    let sql = "INSERT INTO closed_gates (run_id, attempt, job_uid, job_id, revision, kind, fire_id, depth, \
+                                         started_at, ended_at) \
+               SELECT r.id, a.attempt, r.job_uid, r.job_id, r.revision, r.kind, r.fire_id, \
+                      coalesce((SELECT max(f.depth) FROM fires f WHERE f.run_id = r.id), 0), \
+                      a.started_at, coalesce(a.finished_at, ?4) \
+               FROM runs r JOIN attempts a ON a.run_id = r.id \
+               WHERE r.id = ?1 AND r.attempt = ?2 AND r.epoch = ?3 AND r.state = 'running'";
+    let id = end.claim.run.to_string();
+    let values = params![id, end.claim.attempt, end.claim.epoch, ms(end.finished_at)];
+    tx.prepare_cached(sql)?.execute(values)?;
+    Ok(())
 }

@@ -60,7 +60,7 @@ pub use routes::RouteRow;
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};
 pub use slots::{Advance, DueTrigger, TriggerRow};
-pub use under_way::UnderWay;
+pub use under_way::{FileDelivery, UnderWay};
 pub use usage::{Allowed, DailyLimits, UsageRow};
 pub use writer::OnCommit;
 

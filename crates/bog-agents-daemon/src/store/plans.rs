@@ -278,6 +278,7 @@ async fn lists(store: &Store) {
     store.working_dirs().await.unwrap();
     store.incidents(at(9)).await.unwrap();
     store.under_way_since(at(0)).await.unwrap();
+    store.file_deliveries_since(at(0), at(9)).await.unwrap();
     for state in [None, Some(RunState::Queued), Some(RunState::Finished)] {
         for job in [None, job()] {
             store.runs(RunFilter { job, state, ..RunFilter::default() }, None, 10).await.unwrap();
@@ -310,7 +311,7 @@ fn is_waste(step: &str, sql: &str) -> bool {
         || sql.contains("ORDER BY seq DESC LIMIT")
         || sql.contains("ORDER BY d.seq DESC LIMIT");
     const TABLES: &str = "runs r p fires f jobs j triggers t loads l deliveries d attempts a revisions v answers told incidents \
-         file_memories remembered_files";
+         file_memories remembered_files closed_gates";
     let scans_table = TABLES
         .split(' ')
         .any(|table| step.strip_prefix("SCAN ").is_some_and(|rest| rest.split(' ').next() == Some(table)));

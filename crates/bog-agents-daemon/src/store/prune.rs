@@ -9,12 +9,12 @@ use rusqlite::{Connection, params};
 /// Runs forgotten in one commit: others wait for it.
 const RUNS_BATCH: u32 = 200;
 
-/// Fires without a run forgotten in one commit.
+/// Fires without a run forgotten in one commit, and closed gates.
 const FIRES_BATCH: usize = 2000;
 
 impl Store {
     /// Forgets finished runs that ended before `before`, with their fires, attempts, outputs and settled deliveries, and
-    /// fires without a run that old. The newest finished run of each job stays, which templates call
+    /// fires without a run and closed gates that old. The newest finished run of each job stays, which templates call
     /// `last_run`, and the one that ended last, which says how the job stands; and so does what came under a delivery id at
     /// or after `remembered`, so that it is known again. Returns the runs forgotten, at most a
     /// batch; none when there is no more.
@@ -23,6 +23,7 @@ impl Store {
     /// When it cannot be written.
     pub async fn prune(&self, before: Timestamp, remembered: Timestamp) -> Result<Vec<RunId>, StoreError> {
         while self.write(move |tx| forget_fires(tx, before, remembered)).await? == FIRES_BATCH {}
+        while self.write(move |tx| forget_closed_gates(tx, before)).await? == FIRES_BATCH {}
         self.write(move |tx| forget_deleted_jobs(tx, before)).await?;
         self.write(move |tx| forget_runs(tx, before, remembered)).await
     }
@@ -52,6 +53,12 @@ fn forget_fires(tx: &Connection, before: Timestamp, remembered: Timestamp) -> Re
              SELECT f.seq FROM fires f WHERE f.run_id IS NULL AND f.seen_at < ?1 AND NOT ({REMEMBERED}) LIMIT ?2)"
     );
     Ok(tx.prepare_cached(&sql)?.execute(params![ms(before), FIRES_BATCH, ms(remembered)])?)
+}
+
+fn forget_closed_gates(tx: &Connection, before: Timestamp) -> Result<usize, StoreError> {
+    let sql = "DELETE FROM closed_gates WHERE (run_id, attempt) IN (\
+                   SELECT run_id, attempt FROM closed_gates WHERE ended_at < ?1 LIMIT ?2)";
+    Ok(tx.prepare_cached(sql)?.execute(params![ms(before), FIRES_BATCH])?)
 }
 
 /// What was remembered for the next delivery of jobs that are gone.

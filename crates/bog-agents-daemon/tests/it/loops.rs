@@ -53,3 +53,31 @@ fn what_a_run_causes_is_bounded_in_number_too() {
     daemon.fire("storm");
     daemon.problem("job `storm` is in a loop: 2 of its fires were blocked (rate)");
 }
+
+#[test]
+fn jobs_whose_outputs_are_each_others_files_are_stopped_with_one_incident() {
+    for mode in ["append", "replace"] {
+        let home = Home::new();
+        // Where neither agent may write.
+        let folder = home.path().join("shared");
+        std::fs::create_dir(&folder).unwrap();
+        let folder = folder.display();
+        for (id, from, to) in [("ping", "b", "a"), ("pong", "a", "b")] {
+            let text = format!(
+                "agent: {{command: [date, '+%N']}}\noutputs: [{{type: file, path: '{folder}/{to}.md', mode: {mode}}}]\n\
+                 triggers: [{{type: file_change, patterns: ['{folder}/{from}.md'], debounce_seconds: 0.05}}]\n"
+            );
+            home.job(id, &text);
+        }
+        let daemon = home.start();
+        daemon.fire("ping");
+        let blocked = || daemon.list("/fires?disposition=blocked");
+        eventually("the loop is held", || !blocked().is_empty());
+        eventually("what ran has ended", || daemon.list("/runs").iter().all(|run| run["state"] == "finished"));
+        let blocked = blocked();
+        assert_eq!(blocked.len(), 1, "{blocked:?}");
+        let depths: Vec<Value> = daemon.list("/fires").iter().map(|fire| fire["cause"]["depth"].clone()).collect();
+        assert_eq!(depths, (0..10).map(Value::from).collect::<Vec<_>>());
+        daemon.problem("is in a loop: 1 of its fires were blocked (depth)");
+    }
+}

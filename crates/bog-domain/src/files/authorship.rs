@@ -2,12 +2,13 @@
 
 use super::Change;
 use jiff::Timestamp;
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// The time for which an attempt of a run was under way.
+/// The time for which an attempt of a run was under way, or a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// When it was claimed.
+    /// When it was claimed, or due.
     pub from: Timestamp,
     /// When it ended; `None` while it is under way.
     pub until: Option<Timestamp>,
@@ -17,12 +18,34 @@ impl Window {
     /// Whether something that happened then happened during it. What is told late counts: up to `slack` after its end.
     #[must_use]
     pub fn covers(&self, at: Timestamp, slack: Duration) -> bool {
-        self.from <= at && self.settled_at(slack).is_none_or(|end| at <= end)
+        self.meets(at, at, slack)
+    }
+
+    /// Whether something that happened between two instants may have happened during it, with the same `slack`.
+    #[must_use]
+    pub fn meets(&self, from: Timestamp, to: Timestamp, slack: Duration) -> bool {
+        self.from <= to && self.settled_at(slack).is_none_or(|end| from <= end)
     }
 
     /// When nothing can be told any more that happened during it.
     fn settled_at(&self, slack: Duration) -> Option<Timestamp> {
         self.until.map(|until| until.checked_add(slack).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// A time at which changes are a job's own doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// From when until when.
+    pub window: Window,
+    /// Only of these files; `None`: of all.
+    pub files: Option<Vec<PathBuf>>,
+}
+
+impl Own {
+    fn covers(&self, change: &Change, slack: Duration) -> bool {
+        let may = |files: &Vec<PathBuf>| files.contains(&change.path);
+        self.files.as_ref().is_none_or(may) && self.window.covers(change.at, slack)
     }
 }
 
@@ -37,15 +60,15 @@ pub struct Attributed {
     pub held: Vec<Change>,
 }
 
-/// Tells changes of the job's own runs, each with its window, from all others.
+/// Tells changes of the job's own runs and deliveries from all others.
 #[must_use]
-pub fn attribute(changes: Vec<Change>, own: &[Window], slack: Duration, now: Timestamp) -> Attributed {
+pub fn attribute(changes: Vec<Change>, own: &[Own], slack: Duration, now: Timestamp) -> Attributed {
     let mut attributed = Attributed::default();
     for change in changes {
-        let mut covering = own.iter().filter(|window| window.covers(change.at, slack)).peekable();
+        let mut covering = own.iter().filter(|own| own.covers(&change, slack)).peekable();
         let list = if covering.peek().is_none() {
             &mut attributed.foreign
-        } else if covering.any(|window| window.settled_at(slack).is_none_or(|end| now < end)) {
+        } else if covering.any(|own| own.window.settled_at(slack).is_none_or(|end| now < end)) {
             &mut attributed.held
         } else {
             &mut attributed.own

@@ -7,7 +7,7 @@ mod debounce;
 mod dirt;
 mod pattern;
 
-pub use authorship::{Attributed, Window, attribute};
+pub use authorship::{Attributed, Own, Window, attribute};
 pub use change::{Change, ChangeKind, Facts, MAX_PATHS, context};
 pub use debounce::{Debounce, MAX_SECONDS};
 pub use dirt::{Dirt, MAX_NAMES};

@@ -162,7 +162,7 @@ fn too_much_dirt_becomes_everything() {
 #[test]
 fn changes_during_a_run_are_its_own() {
     let change = |second| Change { path: PathBuf::new(), kind: ChangeKind::Modified, at: at(second), print: Some(0) };
-    let windows = |until| [Window { from: at(10), until }];
+    let windows = |until| [Own { window: Window { from: at(10), until }, files: None }];
     let slack = Duration::from_secs(5);
     let split = |second, until: Option<i64>, now| {
         let all = attribute(vec![change(second)], &windows(until.map(at)), slack, at(now));
@@ -174,6 +174,11 @@ fn changes_during_a_run_are_its_own() {
     assert_eq!(split(25, Some(20), 25), [0, 1, 0]);
     assert_eq!(split(26, Some(20), 30), [1, 0, 0]);
     assert_eq!(attribute(vec![change(1)], &[], slack, at(2)).foreign.len(), 1);
+    // A delivery is of its file only.
+    let delivery = Own { window: Window { from: at(10), until: None }, files: Some(vec!["/w/a".into()]) };
+    let changes = ["/w/a", "/w/b"].map(|path| Change { path: path.into(), ..change(11) });
+    let all = attribute(changes.to_vec(), &[delivery], slack, at(12));
+    assert_eq!((all.held[0].path.as_path(), all.foreign[0].path.as_path()), (Path::new("/w/a"), Path::new("/w/b")));
 }
 
 #[test]

@@ -19,13 +19,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What is remembered before a text is appended, so that the attempt after a crash can tell whether it got there.
+/// What is remembered before a file is written, so that the attempt after a crash can tell whether a text that was appended
+/// got there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The file.
     pub path: PathBuf,
-    /// Its length in bytes before.
+    /// Its length in bytes before; 0 where it is replaced.
     pub offset: u64,
 }
 

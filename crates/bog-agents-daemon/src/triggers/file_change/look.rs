@@ -5,20 +5,21 @@ use super::{Files, Key};
 use crate::clock;
 use crate::store::{Arrival, Memory, Observation, Remember, StoreError};
 use crate::tasks;
-use crate::triggers::writers::Writers;
+use crate::triggers::writers::{TICK, Writers};
 use bog_domain::files::{Attributed, Change, Dirt, attribute, context};
 use bog_domain::fire::{Cause, Reason, TriggerKind};
 use bog_domain::spec::OwnWrites;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Files of a first look that are remembered in one commit: others wait for it.
 const BATCH: usize = 4_000;
 
-/// The longest step in which file systems keep time: what was written right after an instant may bear a time that long
-/// before it.
-const TICK: SignedDuration = SignedDuration::from_millis(10);
+/// How long after the end of a run a change may bear a later time and still be its doing, as on network mounts; less where
+/// the trigger's quiet time is. What anybody changes from then on is theirs.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// What is to be looked at, and for whom.
 #[derive(Debug)]
@@ -112,10 +113,10 @@ impl Look {
         let since = changes.iter().map(|change| change.at).min().unwrap_or(now);
         let writers = self.writers(since).await?;
         let own = match self.finder.watch.own_writes {
-            OwnWrites::Ignore => writers.windows_of(self.key.0),
+            OwnWrites::Ignore => writers.own_of(self.key.0),
             OwnWrites::Fire => Vec::new(),
         };
-        let attributed = attribute(changes, &own, self.finder.watch.debounce.quiet, now);
+        let attributed = attribute(changes, &own, self.slack(), now);
         let held = self.held(&attributed);
         if attributed.foreign.is_empty() && attributed.own.is_empty() && silent.is_empty() {
             return Ok(Outcome::Told { memory: self.memory, held });
@@ -138,13 +139,16 @@ impl Look {
         let Some(earliest) = self.dirt.earliest().filter(|_| self.finder.watch.own_writes == OwnWrites::Ignore) else {
             return Ok(false);
         };
-        let windows = self.writers(clock::now()).await?.windows_of(self.key.0);
-        Ok(windows.iter().any(|window| window.until.is_none() && window.from <= earliest))
+        let own = self.writers(clock::now()).await?.own_of(self.key.0);
+        Ok(own.iter().any(|own| own.files.is_none() && own.window.until.is_none() && own.window.from <= earliest))
     }
 
     async fn writers(&self, since: Timestamp) -> Result<Writers, StoreError> {
-        let slack = self.finder.watch.debounce.quiet;
-        Writers::since((&self.files.store, &self.files.jobs), &self.files.data_dir, since, slack).await
+        Writers::since((&self.files.store, &self.files.jobs), &self.files.data_dir, since, self.slack()).await
+    }
+
+    fn slack(&self) -> Duration {
+        SLACK.min(self.finder.watch.debounce.quiet)
     }
 
     async fn judged(&self) -> Result<Judged, StoreError> {

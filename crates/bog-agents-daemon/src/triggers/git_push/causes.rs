@@ -6,7 +6,8 @@ use crate::git::Spooled;
 use crate::triggers::writers::Writers;
 use bog_domain::fire::Cause;
 use bog_domain::git::Move;
-use bog_domain::ids::RunId;
+use bog_domain::ids::{JobUid, RunId};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -15,12 +16,27 @@ use std::time::Duration;
 const SLACK: Duration = Duration::from_secs(2);
 
 impl GitPushes {
-    /// The cause of what changed at a path, as far as that follows from the path.
-    pub(super) async fn cause_at(&self, at: &Path) -> Cause {
-        let (who, now) = ((&self.store, &self.jobs), clock::now());
+    /// The cause of what changed at a path between an instant and now, as far as that follows from the path.
+    pub(super) async fn cause_at(&self, at: &Path, since: Timestamp) -> Cause {
+        let now = clock::now();
+        let writers = self.writers(since).await;
+        writers.and_then(|writers| writers.cause_between(at, since, now)).unwrap_or_default()
+    }
+
+    /// The cause of what changed at an address between an instant and now: who pushes there is not seen, and those of the
+    /// job's own runs may have that could.
+    pub(super) async fn cause_elsewhere(&self, job: JobUid, address: &str, since: Timestamp) -> Cause {
+        if let Some(folder) = address.strip_prefix("file://") {
+            return self.cause_at(Path::new(folder), since).await;
+        }
+        let now = clock::now();
+        let writers = self.writers(since).await;
+        writers.and_then(|writers| writers.cause_elsewhere(job, since, now)).unwrap_or_default()
+    }
+
+    async fn writers(&self, since: Timestamp) -> Option<Writers> {
         // Where the ledger cannot be read, nothing can be recorded either.
-        let writers = Writers::since(who, &self.data_dir, now, SLACK).await;
-        writers.ok().and_then(|writers| writers.cause_of(at, now)).unwrap_or_default()
+        Writers::since((&self.store, &self.jobs), &self.data_dir, since, SLACK).await.ok()
     }
 
     /// The cause of a move, the deepest of the one that follows from its place and those that a hook told. A hook's word is no

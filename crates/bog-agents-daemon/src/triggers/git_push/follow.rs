@@ -7,8 +7,9 @@ use super::watches::Watches;
 use super::{Armed, GitPushes};
 use crate::git::{self, GitError, Layout, LayoutError, Listing, Spool, Spooled};
 use crate::store::StoreError;
-use crate::{env, tasks};
+use crate::{clock, env, tasks};
 use bog_domain::git::Source;
+use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ const SETTLE: Duration = Duration::from_millis(10);
 
 /// A hook notes a push just after its refs have moved: this long is waited for what it has to say.
 const HOOK: Duration = Duration::from_millis(300);
+
+/// What is heard of has happened at most this long before.
+const HEARD: Duration = Duration::from_secs(5);
 
 /// Where folders cannot be watched, they are looked at this often.
 const UNWATCHED: Duration = Duration::from_secs(5);
@@ -71,6 +75,12 @@ pub(super) struct Follower {
     dealt_with: Option<[u8; 32]>,
     /// Whether the last look found no refs at all.
     was_empty: bool,
+    /// When the look under way began.
+    begun: Timestamp,
+    /// What a look finds that is not dealt with moved after this.
+    since: Timestamp,
+    /// Whether the next look is because something was heard.
+    heard: bool,
 }
 
 impl Follower {
@@ -81,8 +91,20 @@ impl Follower {
         watches: Arc<Watches>,
         standing: Standing,
     ) -> Self {
-        let (wake, dealt_with, was_empty) = (Arc::default(), None, false);
-        Self { git, source, triggers, watches, standing, wake, dealt_with, was_empty }
+        let (wake, dealt_with, was_empty, now) = (Arc::default(), None, false, clock::now());
+        Self {
+            git,
+            source,
+            triggers,
+            watches,
+            standing,
+            wake,
+            dealt_with,
+            was_empty,
+            begun: now,
+            since: now,
+            heard: false,
+        }
     }
 
     /// Follows the repository until nobody wants it to.
@@ -97,7 +119,10 @@ impl Follower {
             failures = if looked.is_ok() { 0 } else { failures + 1 };
             let pause = self.pause(looked, &armed, failures);
             tokio::select! {
-                () = self.wake.notified() => tokio::time::sleep(SETTLE).await,
+                () = self.wake.notified() => {
+                    tokio::time::sleep(SETTLE).await;
+                    self.heard = true;
+                }
                 changed = self.triggers.changed() => {
                     if changed.is_err() {
                         return;
@@ -115,11 +140,16 @@ impl Follower {
             // What is pushed now is found by the next daemon.
             return Ok(Next::Listen);
         }
+        self.begun = clock::now();
+        if std::mem::take(&mut self.heard) {
+            self.since = self.since.max(self.begun.checked_sub(HEARD).unwrap_or(self.since));
+        }
         match self.source.clone() {
             Source::Folder(folder) => self.look_at_folder(&env::expand_home(&folder), armed).await,
             Source::Remote(address) => {
                 let listing = git::remote(&address).await?;
-                self.compare(None, listing, &[], armed).await
+                let all = self.compare(None, listing, &[], armed).await?;
+                Ok(if all { Next::Listen } else { Next::LookAfter(SURE) })
             }
         }
     }
@@ -141,17 +171,20 @@ impl Follower {
             Err(error) => return self.hear_of_unreadable(folder, armed, error.into()).await,
         };
         let told = self.wait_for_hook(&layout, &listing, &spool, told).await?;
-        let next = self.compare(Some(&layout), listing, &told, armed).await?;
+        if !self.compare(Some(&layout), listing, &told, armed).await? {
+            // What a hook told is needed once more.
+            return Ok(Next::LookAfter(SURE));
+        }
         crate::failpoint::hit("git.recorded");
         self.take_away(told).await?;
-        Ok(match (watched, next) {
-            (Err(why), Next::Listen) => {
+        Ok(match watched {
+            Err(why) => {
                 let every = UNWATCHED.as_secs();
                 self.standing
                     .report(&self.source, format!("it cannot be watched: {why}; it is looked at every {every} s"));
                 Next::LookAfter(UNWATCHED)
             }
-            (_, next) => next,
+            Ok(()) => Next::Listen,
         })
     }
 
@@ -186,30 +219,31 @@ impl Follower {
         Ok(())
     }
 
-    /// Records what a listing shows to have moved.
+    /// Records what a listing shows to have moved. `false` where that is not certain yet, and another look is needed.
     async fn compare(
         &mut self,
         layout: Option<&Layout>,
         listing: Listing,
         told: &[Spooled],
         armed: &[Armed],
-    ) -> Result<Next, LookError> {
+    ) -> Result<bool, LookError> {
         if self.dealt_with == Some(listing.digest) {
-            return Ok(Next::Listen);
+            self.since = self.begun;
+            return Ok(true);
         }
         let is_empty = listing.refs.is_empty();
         let sure = std::mem::replace(&mut self.was_empty, is_empty) || !is_empty;
         let (digest, repo) = (listing.digest, name(&self.source).to_owned());
-        let seen = Seen { git: &self.git, repo: &repo, layout, listing, told, sure };
+        let seen = Seen { git: &self.git, repo: &repo, layout, listing, since: self.since, told, sure };
         let mut all = true;
         for trigger in armed {
             all &= seen.record(trigger).await?;
         }
-        if !all {
-            return Ok(Next::LookAfter(SURE));
+        if all {
+            self.dealt_with = Some(digest);
+            self.since = self.begun;
         }
-        self.dealt_with = Some(digest);
-        Ok(Next::Listen)
+        Ok(all)
     }
 
     /// A repository that cannot be read may have a hook that tells of it. Returns what stands in the way of reading it.
@@ -232,10 +266,11 @@ impl Follower {
             self.dealt_with = None;
             let mut all = true;
             for trigger in armed {
-                all &= record_told(&self.git, name(&self.source), trigger, folder, &told).await?;
+                all &= record_told(&self.git, name(&self.source), trigger, (folder, self.since), &told).await?;
             }
             crate::failpoint::hit("git.recorded");
             if all {
+                self.since = self.begun;
                 self.take_away(told).await?;
             }
         }

@@ -5,6 +5,7 @@ use crate::git::{self, Layout, Listing, Spooled};
 use crate::store::{Arrival, GitMemory, News, Pushes, StoreError};
 use bog_domain::fire::{Cause, TriggerKind};
 use bog_domain::git::{Change, Details, Move, Push, Refs, moves};
+use jiff::Timestamp;
 use std::path::Path;
 
 /// Refs that are recorded in one commit at most: others wait for it.
@@ -18,6 +19,8 @@ pub(super) struct Seen<'a> {
     /// Where it is; none where only its refs are known.
     pub(super) layout: Option<&'a Layout>,
     pub(super) listing: Listing,
+    /// When it was looked at before: what has moved, moved since.
+    pub(super) since: Timestamp,
     /// What its hook told of before the look.
     pub(super) told: &'a [Spooled],
     /// Whether an empty list of refs is to be believed.
@@ -47,9 +50,8 @@ impl Seen<'_> {
         let mut others = self.listing.refs.clone();
         moved.iter().for_each(|moved| drop(others.remove(&moved.reference)));
         let here = match self.layout {
-            Some(layout) => self.git.cause_at(&layout.common_dir).await,
-            // What happens elsewhere is not seen to be anybody's of this machine.
-            None => Cause::default(),
+            Some(layout) => self.git.cause_at(&layout.common_dir, self.since).await,
+            None => self.git.cause_elsewhere(trigger.job, self.repo, self.since).await,
         };
         for batch in moved.chunks(BATCH) {
             let mut fires = Vec::with_capacity(batch.len());
@@ -76,10 +78,10 @@ pub(super) async fn record_told(
     git: &GitPushes,
     repo: &str,
     trigger: &Armed,
-    folder: &Path,
+    (folder, since): (&Path, Timestamp),
     told: &[Spooled],
 ) -> Result<bool, StoreError> {
-    let here = git.cause_at(folder).await;
+    let here = git.cause_at(folder, since).await;
     let mut all = true;
     let GitMemory { mut refs, .. } = git.store.git_memory(trigger.job, trigger.trigger.clone()).await?;
     for spooled in told {

@@ -133,6 +133,27 @@ fn the_push_of_a_run_says_whose_it_is() {
 }
 
 #[test]
+fn what_a_hook_told_counts_though_it_takes_a_second_look() {
+    let home = Home::new();
+    let repos = Repos::new(&home);
+    install(&home, &[repos.bare.to_str().unwrap()]);
+    git(&repos.bare, &["config", "receive.denyDeleteCurrent", "ignore"]);
+    home.job("pusher", "agent: {command: ['true']}\n");
+    repos.job(&home, "j", "");
+    let daemon = home.start();
+    seen(&home, 1);
+    let run = daemon.fire("pusher");
+    let fire = daemon.list("/fires?job=pusher")[0]["id"].clone();
+    daemon.finished(&run);
+    // So long ago that nothing but the hook knows of it. That all is gone is believed at the second look.
+    let then = std::time::Instant::now() + std::time::Duration::from_secs(8);
+    eventually("time passes", || std::time::Instant::now() > then);
+    let push = command(&repos.clone).env("BOG_RUN_ID", &run).args(["push", "--quiet", "origin", ":main"]).output();
+    said(push.unwrap(), &["push"]);
+    assert_eq!(caused(&daemon, "j"), json!({ "fire": fire, "depth": 1 }));
+}
+
+#[test]
 fn a_repository_that_may_not_be_read_is_told_of() {
     if !nix::unistd::geteuid().is_root() {
         eprintln!("only root can keep a repository from its user: nothing to test");

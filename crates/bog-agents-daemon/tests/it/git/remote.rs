@@ -1,7 +1,7 @@
 //! Repositories of other machines, which are asked: by path, over git's own protocol and over HTTP.
 
 use super::fixture::{Repos, command, events, git, job, seen};
-use crate::support::Home;
+use crate::support::{Home, eventually};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -172,4 +172,36 @@ fn a_remote_that_does_not_answer_is_a_problem_and_holds_up_nobody() {
     let path: PathBuf = home.path().join("main.git");
     job(&home, "closed", &format!("file://{}", path.display()), ", interval: 1s");
     seen(&home, 2);
+}
+
+#[test]
+fn what_a_jobs_own_run_may_have_pushed_to_a_remote_carries_its_cause() {
+    let home = Home::new();
+    let repos = Repos::new(&home);
+    let address = git_daemon(home.path());
+    let work = home.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let text = format!(
+        "agent: {{command: [sh, -c, 'until [ -e go ]; do sleep 0.05; done']}}\nworking_dir: {}\n\
+         triggers: [{{type: git_push, repo: '{address}', interval: 1s}}]\n",
+        work.display()
+    );
+    home.job("shut", &text);
+    home.job("open", &format!("{text}sandbox: {{network: full}}\n"));
+    let daemon = home.start();
+    seen(&home, 2);
+    for job in ["open", "shut"] {
+        let run = daemon.fire(job);
+        daemon.run_when(&run, "running", |run| run["state"] == "running");
+    }
+    repos.commit_and_push("second");
+    let mut fires = Vec::new();
+    for (job, depth) in [("open", 1), ("shut", 0)] {
+        eventually("the push has fired", || {
+            fires = daemon.list(&format!("/fires?job={job}"));
+            fires.len() == 2
+        });
+        assert_eq!(fires[1]["cause"]["depth"], depth, "{job}: {fires:?}");
+    }
+    std::fs::write(work.join("go"), "").unwrap();
 }

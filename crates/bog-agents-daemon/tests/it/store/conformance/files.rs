@@ -1,10 +1,15 @@
 //! What is remembered of files: made, compared, and moved on together with what it fires.
 
-use crate::store::ledger::{Ledger, at, by_hand, job};
-use bog_agents_daemon::store::{Arrival, Difference, Found, Memory, NewTrigger, Observation, Remember, SaveJob, Seen};
+use crate::store::ledger::{Ledger, at, busy, by_hand, deliveries, ended, job};
+use bog_agents_daemon::store::{
+    Arrival, Difference, Ended, Found, Memory, NewTrigger, Observation, Remember, SaveJob, Seen,
+};
+use bog_domain::delivery::AfterDelivery;
 use bog_domain::fire::{Disposition, TriggerKind};
-use bog_domain::ids::{JobUid, TriggerId};
+use bog_domain::ids::{JobUid, RunId, TriggerId};
 use bog_domain::overlap::Overlap;
+use jiff::Timestamp;
+use std::path::PathBuf;
 
 fn watcher(id: &str) -> SaveJob {
     let trigger = NewTrigger {
@@ -131,5 +136,87 @@ async fn whoever_was_under_way_is_known_with_its_depth() {
     let finished = ledger.run(run).await.finished_at;
     assert_eq!(known(ledger.store.under_way_since(at(2)).await.unwrap()), [(run, 1, window(finished))]);
     assert!(ledger.store.under_way_since(at(900)).await.unwrap().is_empty());
+    ledger.close();
+}
+
+/// The windows of a run's attempts that ended at 3 or later.
+async fn windows(ledger: &Ledger, run: RunId) -> Vec<(Timestamp, Option<Timestamp>)> {
+    let found = ledger.store.under_way_since(at(3)).await.unwrap();
+    found.into_iter().filter(|at| at.run == run).map(|at| (at.window.from, at.window.until)).collect()
+}
+
+#[tokio::test]
+async fn an_attempt_is_known_whatever_became_of_its_run() {
+    let ledger = Ledger::new();
+    let endings = [
+        Ended::Finished(Vec::new()),
+        Ended::Paused,
+        Ended::Retry { not_before: at(9) },
+        Ended::GateOpen { said: String::new() },
+        Ended::GateClosed { reason: "gate".to_owned() },
+    ];
+    for (number, ending) in endings.into_iter().enumerate() {
+        let uid = ledger.job(&format!("j{number}")).await;
+        let run = ledger.fire(uid).await;
+        let claim = ledger.claim(run).await;
+        let end = ended(claim, ending);
+        assert!(ledger.store.finish(end.clone()).await.unwrap());
+        assert!(!ledger.store.finish(end.clone()).await.unwrap(), "once");
+        assert_eq!(windows(&ledger, run).await, [(at(2), Some(at(3)))], "{:?}", end.then);
+        if matches!(end.then, Ended::Paused) {
+            ledger.store.resume(run, None).await.unwrap();
+            assert_eq!(windows(&ledger, run).await, [(at(2), Some(at(3)))], "resumed");
+            ledger.claim(run).await;
+            let both = windows(&ledger, run).await;
+            assert_eq!(both, [(at(2), None), (at(2), Some(at(3)))], "and under way again");
+        }
+    }
+    assert_eq!(ledger.store.under_way_since(at(4)).await.unwrap().len(), 1);
+    // With what is old it is forgotten.
+    let known = ledger.store.under_way_since(at(3)).await.unwrap().len();
+    ledger.store.prune(at(4), at(4)).await.unwrap();
+    assert_eq!(ledger.store.under_way_since(at(3)).await.unwrap().len(), known - 1);
+    ledger.close();
+}
+
+#[tokio::test]
+async fn whoever_is_still_under_way_is_known_beside_any_number_that_has_ended() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("long").await;
+    let long = ledger.fire(uid).await;
+    ledger.claim(long).await;
+    let uid = ledger.job("short").await;
+    for _ in 0..1_001 {
+        ledger.finished_run(uid).await;
+    }
+    assert_eq!(windows(&ledger, long).await, [(at(2), None)]);
+    ledger.close();
+}
+
+#[tokio::test]
+async fn a_delivery_to_a_file_is_known_from_before_it_begins() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("a").await;
+    let run = ledger.fire(uid).await;
+    let claim = ledger.claim(run).await;
+    assert!(ledger.store.finish(ended(claim, deliveries(2))).await.unwrap());
+    let made = ledger.store.deliveries(run).await.unwrap();
+    let known = async |since, now| {
+        let found = ledger.store.file_deliveries_since(at(since), at(now)).await.unwrap();
+        let known = found.into_iter().map(|at| (at.files, at.window.from, at.window.until, at.cause.depth));
+        known.collect::<Vec<_>>()
+    };
+    assert_eq!(known(0, 5).await, [], "nothing was about to be written");
+    ledger.store.intend(made[0].id, r#"{"path":"/w/a","offset":0}"#.to_owned()).await.unwrap();
+    let named = vec![PathBuf::from("/w/a")];
+    assert_eq!(known(900, 5).await, [(named.clone(), at(3), None, 1)]);
+    ledger.store.deliver(made[0].id, busy(10), at(5)).await.unwrap();
+    assert_eq!(known(900, 6).await, [(named.clone(), at(3), Some(at(5)), 1)], "it waits");
+    assert_eq!(known(900, 15).await, [(named.clone(), at(3), None, 1)], "it is due");
+    let delivered = AfterDelivery::Delivered { receipt: Some("/w/b".to_owned()) };
+    ledger.store.deliver(made[0].id, delivered, at(16)).await.unwrap();
+    let both = vec![PathBuf::from("/w/a"), PathBuf::from("/w/b")];
+    assert_eq!(known(16, 20).await, [(both, at(3), Some(at(16)), 1)]);
+    assert_eq!(known(17, 20).await, []);
     ledger.close();
 }
