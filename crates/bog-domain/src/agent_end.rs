@@ -101,7 +101,28 @@ pub struct ModelUsage {
     pub cost_usd: Option<f64>,
 }
 
+/// The most tokens that an agent is believed to have used of a kind: more than anybody can pay for, and still a number that
+/// sums of many keep exact.
+const MAX_TOKENS: u64 = 1 << 53;
+/// The most US dollars that it is believed to have cost.
+const MAX_USD: f64 = 1e6;
+
 impl ModelUsage {
+    /// The same within what can be true: an agent may tell anything, and what it tells is added up. A cost that is no number is
+    /// not known.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let tokens = |count: Option<u64>| count.map(|count| count.min(MAX_TOKENS));
+        Self {
+            model: self.model,
+            input_tokens: tokens(self.input_tokens),
+            output_tokens: tokens(self.output_tokens),
+            cache_read_tokens: tokens(self.cache_read_tokens),
+            cache_write_tokens: tokens(self.cache_write_tokens),
+            cost_usd: self.cost_usd.filter(|cost| !cost.is_nan()).map(|cost| cost.clamp(0.0, MAX_USD)),
+        }
+    }
+
     fn with(&self, other: &Self, tokens: impl Fn(u64, u64) -> u64, cost: impl Fn(f64, f64) -> f64) -> Self {
         let both = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), b) => Some(tokens(a, b.unwrap_or(0))),
@@ -128,11 +149,12 @@ pub fn plus(one: &[ModelUsage], other: &[ModelUsage]) -> Vec<ModelUsage> {
     combined(one, other, |a, b| a.with(b, u64::saturating_add, |a, b| a + b))
 }
 
-/// What `all` has more than `before`, by model.
+/// What `all` has more than `before`, by model, [bounded](ModelUsage::bounded).
 #[must_use]
 pub fn minus(all: &[ModelUsage], before: &[ModelUsage]) -> Vec<ModelUsage> {
     let rest = combined(all, before, |a, b| a.with(b, u64::saturating_sub, |a, b| (a - b).max(0.0)));
-    rest.into_iter().filter(|usage| all.iter().any(|of_all| of_all.model == usage.model)).collect()
+    let in_all = |usage: &ModelUsage| all.iter().any(|of_all| of_all.model == usage.model);
+    rest.into_iter().filter(in_all).map(ModelUsage::bounded).collect()
 }
 
 fn combined(
@@ -183,6 +205,18 @@ mod tests {
         );
         assert_eq!((cost_usd(&more), tokens(&more)), (Some(0.5), 8));
         assert_eq!(cost_usd(&one[1..]), None);
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_brought_within_bounds() {
+        let told = |cost| minus(&[used("a", Some(u64::MAX), Some(cost))], &[]).remove(0);
+        let costs = [f64::INFINITY, 1e308, -5.0, 0.25].map(|cost| told(cost).cost_usd);
+        assert_eq!(costs, [Some(MAX_USD), Some(MAX_USD), Some(0.0), Some(0.25)]);
+        assert_eq!((told(f64::NAN).cost_usd, told(0.0).input_tokens), (None, Some(MAX_TOKENS)));
+        let infinite = [used("a", None, Some(f64::INFINITY))];
+        assert_eq!(minus(&infinite, &infinite)[0].cost_usd, Some(0.0));
+        let most = [used("a", Some(MAX_TOKENS), Some(MAX_USD))];
+        assert_eq!(minus(&most, &[used("a", Some(1), Some(-1e308))])[0].cost_usd, Some(MAX_USD));
     }
 
     #[test]

@@ -57,7 +57,8 @@ impl Store {
         self.claim_reserving(seen, claim, Reserve::default(), now).await
     }
 
-    /// As [`Store::claim`], and sets aside what the attempt may cost: `false` too where the day has less left by now.
+    /// As [`Store::claim`], and sets aside what the attempt may cost: `false` too where less of the day is free by now, so that
+    /// the attempt, prepared again, is [put off](Store::put_off).
     ///
     /// # Errors
     /// As [`Store::claim`].
@@ -71,7 +72,7 @@ impl Store {
         self.write(move |tx| {
             crate::failpoint::hit("store.claim");
             if let Some(limits) = reserve.within
-                && super::usage::left_today(tx, seen.job_uid, limits)?.is_some_and(|left| left < reserve.usd)
+                && super::usage::left_today(tx, seen.job_uid, limits)?.is_some_and(|left| left.free_usd < reserve.usd)
             {
                 return Ok(false);
             }
@@ -89,6 +90,19 @@ impl Store {
             tx.prepare_cached("INSERT INTO attempts (run_id, attempt, epoch, started_at) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![id, claim.attempt, claim.epoch, ms(now)])?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Puts off a run that waits: it is not claimed before `not_before`, and none of its job's after it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn put_off(&self, run: RunId, not_before: Timestamp) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let sql = "UPDATE runs SET not_before = ?2 WHERE id = ?1 AND state = 'queued' AND finished_at IS NULL";
+            tx.prepare_cached(sql)?.execute(params![run.to_string(), ms(not_before)])?;
+            Ok(())
         })
         .await
     }

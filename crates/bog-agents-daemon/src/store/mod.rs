@@ -61,7 +61,7 @@ pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};
 pub use slots::{Advance, DueTrigger, TriggerRow};
 pub use under_way::UnderWay;
-pub use usage::{Allowed, DailyLimits, UsageRow};
+pub use usage::{Allowed, DailyLimits, Left, UsageRow};
 pub use writer::OnCommit;
 
 use crate::secrets::Secrets;

@@ -38,8 +38,17 @@ pub struct Allowed {
     pub by_hand_usd: Option<f64>,
     /// US dollars that it has cost.
     pub spent_usd: f64,
-    /// US dollars that are left of the day; none: there is no limit.
-    pub left_today_usd: Option<f64>,
+    /// What is left of the day; none: there is no limit.
+    pub today: Option<Left>,
+}
+
+/// What is left of a day's limits, in US dollars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Left {
+    /// Not spent.
+    pub unspent_usd: f64,
+    /// Neither spent nor set aside for attempts under way.
+    pub free_usd: f64,
 }
 
 const COLUMNS: &str = "model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd";
@@ -80,34 +89,38 @@ impl Store {
                        FROM runs WHERE id = ?1";
             let (by_hand_usd, spent_usd) =
                 tx.prepare_cached(sql)?.query_row([run.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(Allowed { by_hand_usd, spent_usd, left_today_usd: left_today(tx, job, limits)? })
+            Ok(Allowed { by_hand_usd, spent_usd, today: left_today(tx, job, limits)? })
         })
         .await
     }
 }
 
-/// What is left of a day's limits, with what is set aside for attempts under way counted as spent.
-pub(super) fn left_today(tx: &Connection, job: JobUid, limits: DailyLimits) -> Result<Option<f64>, StoreError> {
-    let mut left: Option<f64> = None;
+/// What is left of a day's limits, of which the nearest counts.
+pub(super) fn left_today(tx: &Connection, job: JobUid, limits: DailyLimits) -> Result<Option<Left>, StoreError> {
+    let mut left: Option<Left> = None;
     for (limit, of) in [(limits.job_usd, Some(job.to_string())), (limits.all_usd, None)] {
         if let Some(limit) = limit {
-            let rest = limit - spent(tx, of.as_deref(), limits.since)?;
-            left = Some(left.map_or(rest, |left| left.min(rest)));
+            let unspent_usd = limit - spent(tx, of.as_deref(), limits.since)?;
+            let free_usd = unspent_usd - set_aside(tx, of.as_deref())?;
+            left = Some(left.map_or(Left { unspent_usd, free_usd }, |left| Left {
+                unspent_usd: left.unspent_usd.min(unspent_usd),
+                free_usd: left.free_usd.min(free_usd),
+            }));
         }
     }
     Ok(left)
 }
 
 fn spent(tx: &Connection, job: Option<&str>, since: Timestamp) -> Result<f64, StoreError> {
-    let (used, reserved) = match job {
-        Some(_) => ("job_uid = ?1 AND at >= ?2", "job_uid = ?1 AND reserved_usd > 0"),
-        None => ("?1 IS NULL AND at >= ?2", "?1 IS NULL AND reserved_usd > 0"),
-    };
-    let used = format!("SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE {used}");
-    let reserved = format!("SELECT coalesce(sum(reserved_usd), 0.0) FROM runs WHERE {reserved}");
-    let used: f64 = tx.prepare_cached(&used)?.query_row(params![job, ms(since)], |row| row.get(0))?;
-    let reserved: f64 = tx.prepare_cached(&reserved)?.query_row(params![job], |row| row.get(0))?;
-    Ok(used + reserved)
+    let of = if job.is_some() { "job_uid = ?1" } else { "?1 IS NULL" };
+    let sql = format!("SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE {of} AND at >= ?2");
+    Ok(tx.prepare_cached(&sql)?.query_row(params![job, ms(since)], |row| row.get(0))?)
+}
+
+fn set_aside(tx: &Connection, job: Option<&str>) -> Result<f64, StoreError> {
+    let of = if job.is_some() { "job_uid = ?1" } else { "?1 IS NULL" };
+    let sql = format!("SELECT coalesce(sum(reserved_usd), 0.0) FROM runs WHERE {of} AND reserved_usd > 0");
+    Ok(tx.prepare_cached(&sql)?.query_row(params![job], |row| row.get(0))?)
 }
 
 /// Records what an attempt added: what its run has used in all, less what earlier attempts added.
@@ -116,10 +129,7 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
         return Ok(());
     }
     let run = end.claim.run.to_string();
-    let sums =
-        "model, sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(cost_usd)";
-    let mut statement = tx.prepare_cached(&format!("SELECT {sums} FROM usage WHERE run_id = ?1 GROUP BY model"))?;
-    let before = statement.query_map([&run], model_usage)?.collect::<Result<Vec<_>, _>>()?;
+    let before = of_run(tx, &run)?;
     let sql = "INSERT INTO usage (run_id, attempt, model, job_uid, job_id, at, input_tokens, output_tokens, \
                                   cache_read_tokens, cache_write_tokens, cost_usd) \
                SELECT id, ?2, ?3, job_uid, job_id, ?4, ?5, ?6, ?7, ?8, ?9 FROM runs WHERE id = ?1";
@@ -138,6 +148,17 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
         ])?;
     }
     Ok(())
+}
+
+/// What a run has used in all, by model.
+pub(super) fn of_run(tx: &Connection, run: &str) -> Result<Vec<ModelUsage>, StoreError> {
+    // A sum of whole numbers that do not fit is an error, one of others is not.
+    let sum = |tokens: &str| format!("CAST(sum(CAST({tokens} AS REAL)) AS INTEGER)");
+    let tokens = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"].map(sum).join(", ");
+    let sql = format!("SELECT model, {tokens}, sum(cost_usd) FROM usage WHERE run_id = ?1 GROUP BY model");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map([run], model_usage)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn model_usage(row: &Row<'_>) -> rusqlite::Result<ModelUsage> {

@@ -4,6 +4,7 @@
 //! is the agent's own word either way.
 
 use crate::runner::events::EventLog;
+use crate::runner::outcome::ERROR_MAX_BYTES;
 use bog_domain::agent_end::{AgentEnd, HostLine, ModelUsage, Told, VERSION};
 use bog_domain::event::EventKind;
 
@@ -76,11 +77,21 @@ impl HostLines {
 /// What is kept with the outcome has its room set aside: a name may be long, and many models may be named.
 fn bounded(mut end: AgentEnd) -> AgentEnd {
     end.session = end.session.filter(|session| session.len() <= MAX_NAME * 2);
-    end.usage.truncate(MAX_MODELS);
-    for ModelUsage { model, .. } in &mut end.usage {
-        model.truncate(model.floor_char_boundary(MAX_NAME));
+    if let Some(message) = &mut end.message {
+        message.truncate(message.floor_char_boundary(ERROR_MAX_BYTES));
     }
+    end.usage = believable(end.usage);
     end
+}
+
+/// What an agent says that it has used, as far as it is kept.
+fn believable(mut usage: Vec<ModelUsage>) -> Vec<ModelUsage> {
+    usage.truncate(MAX_MODELS);
+    let bounded = |mut usage: ModelUsage| {
+        usage.model.truncate(usage.model.floor_char_boundary(MAX_NAME));
+        usage.bounded()
+    };
+    usage.into_iter().map(bounded).collect()
 }
 
 #[cfg(test)]
@@ -108,6 +119,18 @@ mod tests {
         assert_eq!(end.map(|end| (end.stop, end.text)), Some((Stop::Finished, "done".to_owned())));
         assert_eq!(log.lines().count(), 2, "{log}");
         assert!(log.contains(r#""kind":"tool_call","data":{"title":"ls"}"#) && log.contains("cannot be read"), "{log}");
+    }
+
+    #[test]
+    fn an_agent_that_tells_too_much_is_cut_short() {
+        let message = "é".repeat(ERROR_MAX_BYTES);
+        let usage = r#"{"model":"m","input_tokens":18446744073709551615,"cost_usd":1e308}"#;
+        let line = format!(
+            "{{\"v\":1,\"tell\":{{\"end\":{{\"stop\":\"failed\",\"message\":\"{message}\",\"usage\":[{usage}]}}}}}}\n"
+        );
+        let end = read(&[&line]).0.expect("an end");
+        assert_eq!(end.message.map(|message| message.len()), Some(ERROR_MAX_BYTES));
+        assert!(end.usage[0].cost_usd < Some(1e7) && end.usage[0].input_tokens < Some(1 << 60), "{:?}", end.usage);
     }
 
     #[test]
