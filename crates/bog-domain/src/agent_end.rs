@@ -28,6 +28,8 @@ pub enum Told {
         /// Its content.
         data: serde_json::Value,
     },
+    /// What the whole run has used by now, earlier attempts included, by model: for the case that no end follows.
+    Used(Vec<ModelUsage>),
     /// The agent is done. Nothing follows.
     End(Box<AgentEnd>),
 }
@@ -152,9 +154,11 @@ pub fn plus(one: &[ModelUsage], other: &[ModelUsage]) -> Vec<ModelUsage> {
 /// What `all` has more than `before`, by model, [bounded](ModelUsage::bounded).
 #[must_use]
 pub fn minus(all: &[ModelUsage], before: &[ModelUsage]) -> Vec<ModelUsage> {
-    let rest = combined(all, before, |a, b| a.with(b, u64::saturating_sub, |a, b| (a - b).max(0.0)));
+    let bounded = |usage: &[ModelUsage]| usage.iter().cloned().map(ModelUsage::bounded).collect::<Vec<_>>();
+    let (all, before) = (bounded(all), bounded(before));
+    let rest = combined(&all, &before, |a, b| a.with(b, u64::saturating_sub, |a, b| (a - b).max(0.0)));
     let in_all = |usage: &ModelUsage| all.iter().any(|of_all| of_all.model == usage.model);
-    rest.into_iter().filter(in_all).map(ModelUsage::bounded).collect()
+    rest.into_iter().filter(in_all).collect()
 }
 
 fn combined(

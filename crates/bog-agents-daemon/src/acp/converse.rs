@@ -2,7 +2,7 @@
 
 use super::answers::answering;
 use super::client::Client;
-use super::ending::{of_reason, of_stop, words};
+use super::ending::{of_reason, of_stop, reached, words};
 use super::instructions::Instructions;
 use super::servers::mcp_server;
 use super::updates;
@@ -207,7 +207,7 @@ impl Talk<'_> {
 
     fn spent(&self) -> String {
         let used = self.memory(|memory| memory.of_run());
-        format!("the run has cost ${:.4}, which is what it may cost", cost_usd(&used).unwrap_or_default())
+        reached(self.host.instructions.settings.budget, &used).unwrap_or_default()
     }
 
     fn remembered(&self) -> (Option<String>, bool) {
