@@ -40,7 +40,8 @@ impl Store {
     /// Runs that may start now, the oldest first, and when the next of the others may.
     ///
     /// A job's runs start in order: the first one waits for its retry, and the later ones behind it; those made under
-    /// `parallel` only for a free place.
+    /// `parallel` only for a free place. Where they are one conversation, one that is paused in the middle of it keeps the
+    /// later ones waiting.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -165,7 +166,11 @@ fn select_ready() -> String {
 fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {
     let sql = format!(
         "WITH single AS (SELECT l.head AS seq FROM loads l JOIN runs h ON h.seq = l.head \
-                         WHERE l.head IS NOT NULL AND l.running = 0 AND h.not_before <= ?1 ORDER BY l.head LIMIT ?2), \
+                         WHERE l.head IS NOT NULL AND l.running = 0 AND h.not_before <= ?1 \
+                           AND NOT EXISTS (SELECT 1 FROM runs p JOIN revisions w \
+                                             ON w.job_uid = p.job_uid AND w.revision = p.revision \
+                                           WHERE p.job_uid = l.job_uid AND p.state = 'paused' \
+                                             AND coalesce(w.spec ->> '$.continue', 0) <> 0) ORDER BY l.head LIMIT ?2), \
               parallel AS (SELECT min(p.seq) AS seq FROM runs p JOIN loads l ON l.job_uid = p.job_uid \
                            WHERE p.state = 'queued' AND p.lane_max > 1 AND p.not_before <= ?1 \
                              AND l.running < p.lane_max GROUP BY p.job_uid) \

@@ -55,7 +55,7 @@ pub use open::OpenError;
 pub use orphans::{Orphans, orphans};
 pub use pushes::{GitMemory, GitTrigger, News, Pushes};
 pub use query::{Counts, FireFilter, Page, RunFilter};
-pub use resume::Resumed;
+pub use resume::{Amount, More, Resumed};
 pub use routes::RouteRow;
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};

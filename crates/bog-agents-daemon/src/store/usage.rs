@@ -2,7 +2,7 @@
 
 use super::rows::{ms, parsed, time};
 use super::{AttemptEnd, Store, StoreError};
-use bog_domain::agent_end::{ModelUsage, minus};
+use bog_domain::agent_end::{ModelUsage, cost_usd, minus, tokens};
 use bog_domain::ids::{JobId, JobUid, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -36,8 +36,12 @@ pub struct DailyLimits {
 pub struct Allowed {
     /// US dollars that it may cost in all, whatever its job says: a person said so.
     pub by_hand_usd: Option<f64>,
+    /// Tokens that it may use in all, whatever its job says: a person said so.
+    pub by_hand_tokens: Option<u64>,
     /// US dollars that it has cost.
     pub spent_usd: f64,
+    /// Tokens that it has used.
+    pub spent_tokens: u64,
     /// What is left of the day; none: there is no limit.
     pub today: Option<Left>,
 }
@@ -85,11 +89,13 @@ impl Store {
     /// When it cannot be read.
     pub async fn allowed(&self, run: RunId, job: JobUid, limits: DailyLimits) -> Result<Allowed, StoreError> {
         self.read(move |tx| {
-            let sql = "SELECT budget_usd, (SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE run_id = runs.id) \
-                       FROM runs WHERE id = ?1";
-            let (by_hand_usd, spent_usd) =
+            let sql = "SELECT budget_usd, budget_tokens FROM runs WHERE id = ?1";
+            let (by_hand_usd, by_hand_tokens) =
                 tx.prepare_cached(sql)?.query_row([run.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(Allowed { by_hand_usd, spent_usd, today: left_today(tx, job, limits)? })
+            let used = of_run(tx, &run.to_string())?;
+            let (spent_usd, spent_tokens) = (cost_usd(&used).unwrap_or_default(), tokens(&used));
+            let today = left_today(tx, job, limits)?;
+            Ok(Allowed { by_hand_usd, by_hand_tokens, spent_usd, spent_tokens, today })
         })
         .await
     }
@@ -153,9 +159,9 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
 /// What a run has used in all, by model.
 pub(super) fn of_run(tx: &Connection, run: &str) -> Result<Vec<ModelUsage>, StoreError> {
     // A sum of whole numbers that do not fit is an error, one of others is not.
-    let sum = |tokens: &str| format!("CAST(sum(CAST({tokens} AS REAL)) AS INTEGER)");
-    let tokens = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"].map(sum).join(", ");
-    let sql = format!("SELECT model, {tokens}, sum(cost_usd) FROM usage WHERE run_id = ?1 GROUP BY model");
+    let sum = |column: &str| format!("CAST(sum(CAST({column} AS REAL)) AS INTEGER)");
+    let sums = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"].map(sum).join(", ");
+    let sql = format!("SELECT model, {sums}, sum(cost_usd) FROM usage WHERE run_id = ?1 GROUP BY model");
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map([run], model_usage)?;
     Ok(rows.collect::<Result<_, _>>()?)
