@@ -101,6 +101,9 @@ pub struct ModelUsage {
     pub cache_write_tokens: Option<u64>,
     /// What that costs in US dollars, unrounded.
     pub cost_usd: Option<f64>,
+    /// What budgets count in its place, where a part of it is not known: with what was set aside for that part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charged_usd: Option<f64>,
 }
 
 /// The most tokens that an agent is believed to have used of a kind: more than anybody can pay for, and still a number that
@@ -115,14 +118,21 @@ impl ModelUsage {
     #[must_use]
     pub fn bounded(self) -> Self {
         let tokens = |count: Option<u64>| count.map(|count| count.min(MAX_TOKENS));
+        let dollars = |usd: Option<f64>| usd.filter(|usd| !usd.is_nan()).map(|usd| usd.clamp(0.0, MAX_USD));
         Self {
             model: self.model,
             input_tokens: tokens(self.input_tokens),
             output_tokens: tokens(self.output_tokens),
             cache_read_tokens: tokens(self.cache_read_tokens),
             cache_write_tokens: tokens(self.cache_write_tokens),
-            cost_usd: self.cost_usd.filter(|cost| !cost.is_nan()).map(|cost| cost.clamp(0.0, MAX_USD)),
+            cost_usd: dollars(self.cost_usd),
+            charged_usd: dollars(self.charged_usd),
         }
+    }
+
+    /// What budgets count.
+    fn counted_usd(&self) -> f64 {
+        self.charged_usd.or(self.cost_usd).unwrap_or(0.0)
     }
 
     fn with(&self, other: &Self, tokens: impl Fn(u64, u64) -> u64, cost: impl Fn(f64, f64) -> f64) -> Self {
@@ -141,6 +151,7 @@ impl ModelUsage {
                 (None, None) => None,
                 (a, b) => Some(cost(a.unwrap_or(0.0), b.unwrap_or(0.0))),
             },
+            charged_usd: self.charged_usd.or(other.charged_usd).map(|_| cost(self.counted_usd(), other.counted_usd())),
         }
     }
 }
@@ -178,6 +189,12 @@ pub fn cost_usd(usage: &[ModelUsage]) -> Option<f64> {
     usage.iter().filter_map(|model| model.cost_usd).reduce(|a, b| a + b)
 }
 
+/// What budgets count of all models together, in US dollars.
+#[must_use]
+pub fn counted_usd(usage: &[ModelUsage]) -> f64 {
+    usage.iter().map(ModelUsage::counted_usd).sum()
+}
+
 /// The tokens of all models together, caches included, as far as they are known.
 #[must_use]
 pub fn tokens(usage: &[ModelUsage]) -> u64 {
@@ -209,6 +226,16 @@ mod tests {
         );
         assert_eq!((cost_usd(&more), tokens(&more)), (Some(0.5), 8));
         assert_eq!(cost_usd(&one[1..]), None);
+    }
+
+    #[test]
+    fn budgets_count_what_was_set_aside_where_a_cost_is_not_known() {
+        let unknown = [ModelUsage { charged_usd: Some(0.75), ..used("a", Some(7), None) }];
+        let known = [used("a", Some(5), Some(0.25))];
+        assert_eq!((counted_usd(&unknown), counted_usd(&known)), (0.75, 0.25));
+        assert_eq!(counted_usd(&minus(&unknown, &known)), 0.5);
+        assert_eq!(counted_usd(&plus(&known, &unknown)), 1.0);
+        assert_eq!(cost_usd(&plus(&known, &known)), Some(0.5));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{ended, failed};
 use agent_client_protocol::Error;
 use agent_client_protocol::v1::schema::StopReason;
 use bog_agent::session::{self, Budget};
-use bog_domain::agent_end::{AgentEnd, ModelUsage, Stop, cost_usd, tokens};
+use bog_domain::agent_end::{AgentEnd, ModelUsage, Stop, counted_usd, tokens};
 
 /// How much of an error's data is shown.
 const DATA_BYTES: usize = 500;
@@ -50,7 +50,7 @@ pub fn of_reason(reason: StopReason) -> AgentEnd {
 
 /// Which part of its budget a run has used up, for people; none: there is something left of all of it.
 pub fn reached(budget: Budget, of_run: &[ModelUsage]) -> Option<String> {
-    let cost = cost_usd(of_run).unwrap_or_default();
+    let cost = counted_usd(of_run);
     if budget.usd.is_some_and(|most| cost >= most) {
         return Some(format!("the run has cost ${cost:.4}, which is what it may cost"));
     }

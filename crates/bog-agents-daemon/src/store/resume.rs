@@ -1,7 +1,7 @@
 //! Going on with a run that stopped at its budget.
 
 use super::{Store, StoreError};
-use bog_domain::agent_end::{cost_usd, tokens};
+use bog_domain::agent_end::{counted_usd, tokens};
 use bog_domain::ids::RunId;
 use bog_domain::run::RunState;
 use rusqlite::{Connection, Row, params};
@@ -58,7 +58,7 @@ impl Store {
             }
             let id = run.to_string();
             let used = super::usage::of_run(tx, &id)?;
-            let (spent_usd, spent_tokens) = (cost_usd(&used).unwrap_or_default(), tokens(&used));
+            let (spent_usd, spent_tokens) = (counted_usd(&used), tokens(&used));
             let may = of_run(tx, &id)?;
             let (usd, most) = (more.usd.or(may.usd), more.tokens.or(may.tokens));
             let named = more.usd.is_some() || more.tokens.is_some();

@@ -2,7 +2,7 @@
 
 use super::rows::{ms, parsed, time};
 use super::{AttemptEnd, Store, StoreError};
-use bog_domain::agent_end::{ModelUsage, cost_usd, minus, tokens};
+use bog_domain::agent_end::{ModelUsage, counted_usd, minus, tokens};
 use bog_domain::ids::{JobId, JobUid, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -55,7 +55,8 @@ pub struct Left {
     pub free_usd: f64,
 }
 
-const COLUMNS: &str = "model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd";
+const COLUMNS: &str =
+    "model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, charged_usd";
 
 impl Store {
     /// What attempts that ended in a span of time added, the oldest first; of one job where it is given.
@@ -74,7 +75,7 @@ impl Store {
                  ORDER BY at, run_id, attempt, model"
             );
             let read = |row: &Row<'_>| {
-                Ok(UsageRow { usage: model_usage(row)?, run_id: parsed(row, 6)?, job_id: parsed(row, 7)?, at: time(row, 8)? })
+                Ok(UsageRow { usage: model_usage(row)?, run_id: parsed(row, 7)?, job_id: parsed(row, 8)?, at: time(row, 9)? })
             };
             let mut statement = tx.prepare_cached(&sql)?;
             let rows = statement.query_map(params![ms(since), ms(until), job.map(|id| id.to_string())], read)?;
@@ -93,7 +94,7 @@ impl Store {
             let (by_hand_usd, by_hand_tokens) =
                 tx.prepare_cached(sql)?.query_row([run.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let used = of_run(tx, &run.to_string())?;
-            let (spent_usd, spent_tokens) = (cost_usd(&used).unwrap_or_default(), tokens(&used));
+            let (spent_usd, spent_tokens) = (counted_usd(&used), tokens(&used));
             let today = left_today(tx, job, limits)?;
             Ok(Allowed { by_hand_usd, by_hand_tokens, spent_usd, spent_tokens, today })
         })
@@ -119,7 +120,7 @@ pub(super) fn left_today(tx: &Connection, job: JobUid, limits: DailyLimits) -> R
 
 fn spent(tx: &Connection, job: Option<&str>, since: Timestamp) -> Result<f64, StoreError> {
     let of = if job.is_some() { "job_uid = ?1" } else { "?1 IS NULL" };
-    let sql = format!("SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE {of} AND at >= ?2");
+    let sql = format!("SELECT coalesce(sum(coalesce(charged_usd, cost_usd)), 0.0) FROM usage WHERE {of} AND at >= ?2");
     Ok(tx.prepare_cached(&sql)?.query_row(params![job, ms(since)], |row| row.get(0))?)
 }
 
@@ -137,8 +138,8 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
     let run = end.claim.run.to_string();
     let before = of_run(tx, &run)?;
     let sql = "INSERT INTO usage (run_id, attempt, model, job_uid, job_id, at, input_tokens, output_tokens, \
-                                  cache_read_tokens, cache_write_tokens, cost_usd) \
-               SELECT id, ?2, ?3, job_uid, job_id, ?4, ?5, ?6, ?7, ?8, ?9 FROM runs WHERE id = ?1";
+                                  cache_read_tokens, cache_write_tokens, cost_usd, charged_usd) \
+               SELECT id, ?2, ?3, job_uid, job_id, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM runs WHERE id = ?1";
     let mut insert = tx.prepare_cached(sql)?;
     for model in minus(&end.models, &before) {
         insert.execute(params![
@@ -151,6 +152,7 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
             model.cache_read_tokens,
             model.cache_write_tokens,
             model.cost_usd,
+            model.charged_usd,
         ])?;
     }
     Ok(())
@@ -161,7 +163,8 @@ pub(super) fn of_run(tx: &Connection, run: &str) -> Result<Vec<ModelUsage>, Stor
     // A sum of whole numbers that do not fit is an error, one of others is not.
     let sum = |column: &str| format!("CAST(sum(CAST({column} AS REAL)) AS INTEGER)");
     let sums = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"].map(sum).join(", ");
-    let sql = format!("SELECT model, {sums}, sum(cost_usd) FROM usage WHERE run_id = ?1 GROUP BY model");
+    let charged = "CASE WHEN count(charged_usd) > 0 THEN sum(coalesce(charged_usd, cost_usd)) END";
+    let sql = format!("SELECT model, {sums}, sum(cost_usd), {charged} FROM usage WHERE run_id = ?1 GROUP BY model");
     let mut statement = tx.prepare_cached(&sql)?;
     let rows = statement.query_map([run], model_usage)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -175,5 +178,6 @@ fn model_usage(row: &Row<'_>) -> rusqlite::Result<ModelUsage> {
         cache_read_tokens: row.get(3)?,
         cache_write_tokens: row.get(4)?,
         cost_usd: row.get(5)?,
+        charged_usd: row.get(6)?,
     })
 }

@@ -87,6 +87,23 @@ async fn what_was_used_and_said_stays_with_a_run_whose_next_attempt_did_nothing(
 }
 
 #[tokio::test]
+async fn budgets_count_what_was_set_aside_for_a_cost_that_nobody_knows() {
+    let ledger = Ledger::new();
+    let uid = ledger.job("a").await;
+    let run = ledger.fire(uid).await;
+    let used = |charged| vec![ModelUsage { cost_usd: None, charged_usd: Some(charged), ..used(1, 0.0).remove(0) }];
+    for charged in [0.75, 1.0] {
+        assert!(ledger.store.finish(paused(ledger.claim(run).await, used(charged))).await.unwrap());
+        ledger.store.resume(run, More::default(), false).await.unwrap();
+    }
+    let limits = DailyLimits { since: at(0), job_usd: Some(1.5), all_usd: None };
+    let allowed = ledger.store.allowed(run, uid, limits).await.unwrap();
+    assert_eq!((allowed.spent_usd, allowed.today.map(|left| left.unspent_usd)), (1.0, Some(0.5)));
+    assert_eq!(ledger.run(run).await.usage.cost_usd, None);
+    ledger.close();
+}
+
+#[tokio::test]
 async fn runs_of_one_conversation_wait_for_the_one_that_is_paused() {
     let ledger = Ledger::new();
     for (id, more, waits) in [("a", r#","continue":true"#, true), ("b", r#","continue":"c1""#, true), ("c", "", false)]
