@@ -186,7 +186,8 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
                                output = CASE WHEN ?15 THEN output ELSE ?10 END, \
                                output_bytes = CASE WHEN ?15 THEN output_bytes ELSE ?11 END, \
                                output_truncated = CASE WHEN ?15 THEN output_truncated ELSE ?12 END, \
-                               usage = ?13, limit_hit = ?14, reserved_usd = 0, \
+                               usage = CASE WHEN ?15 AND ?13 ->> '$.cpu_seconds' IS NULL THEN usage ELSE ?13 END, \
+                               limit_hit = ?14, reserved_usd = 0, \
                                max_attempts = max_attempts + (?4 = 'paused') \
                WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
     let changed = tx.prepare_cached(sql)?.execute(params![

@@ -163,7 +163,7 @@ fn a_run_at_its_tokens_goes_on_by_hand_and_the_next_of_its_conversation_waits_fo
     let step =
         json!({ "calls": [{ "name": "ls", "arguments": { "path": "." } }], "usage": { "input": 1500, "output": 100 } });
     let world = World::new(&[step, json!({ "text": "Done.", "usage": { "input": 100, "output": 10 } })]);
-    world.job("j", "budget: {tokens: 1700}\ncontinue: true");
+    world.job("j", "budget: {tokens: 2500}\ncontinue: true");
     let daemon = world.home.start();
     let first = daemon.fire("j");
     daemon.run_when(&first, "paused", |run| run["state"] == "paused");
