@@ -140,7 +140,7 @@ impl Ledger {
         }
         // A sum of which a part is not known is not known.
         usage.cost_usd = usage.cost_usd.zip(paid.cost_usd).map(|(sum, more)| sum + more);
-        usage.charged_usd = usage.cost_usd.is_none().then_some(charged);
+        usage.charged_usd = Some(charged).filter(|charged| usage.cost_usd.is_none() && *charged > 0.0);
     }
 }
 
