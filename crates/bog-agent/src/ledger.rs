@@ -129,6 +129,7 @@ impl Ledger {
             }
         };
         let usage = &mut self.usage[at];
+        let charged = usage.charged_usd.or(usage.cost_usd).unwrap_or(0.0) + paid.cost_usd.unwrap_or(paid.reserved.usd);
         for (sum, more) in [
             (&mut usage.input_tokens, tokens.input),
             (&mut usage.output_tokens, tokens.output),
@@ -139,6 +140,7 @@ impl Ledger {
         }
         // A sum of which a part is not known is not known.
         usage.cost_usd = usage.cost_usd.zip(paid.cost_usd).map(|(sum, more)| sum + more);
+        usage.charged_usd = Some(charged).filter(|charged| usage.cost_usd.is_none() && *charged > 0.0);
     }
 }
 
@@ -195,5 +197,6 @@ mod tests {
         let usage = &ledger.report().usage[0];
         assert_eq!((usage.input_tokens, usage.cost_usd, ledger.turn_steps()), (Some(1000), None, 2));
         assert_eq!(usage.cache_read_tokens, None);
+        assert!((usage.charged_usd.unwrap() - 0.918).abs() < 1e-9, "budgets count it all the same");
     }
 }

@@ -184,6 +184,9 @@ pub struct ModelUsage {
     pub cache_write_tokens: Option<u64>,
     /// What that costs in US dollars by the price table, unrounded; none where the table does not have the model.
     pub cost_usd: Option<f64>,
+    /// Where a part of that is not known: what it costs with what was set aside for that part, which is what budgets count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charged_usd: Option<f64>,
 }
 
 /// Why a session ended.

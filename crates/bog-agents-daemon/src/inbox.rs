@@ -2,7 +2,9 @@
 //! who wait, and answers. It starts nothing itself.
 
 use crate::clock;
-use crate::store::{Accepted, Advance, Answer, Arrival, Cancelled, Observation, Pushes, Resumed, Store, StoreError};
+use crate::store::{
+    Accepted, Advance, Answer, Arrival, Cancelled, More, Observation, Pushes, Resumed, Store, StoreError,
+};
 use crate::telemetry::Metrics;
 use crate::wakes::Wakes;
 use bog_domain::breaker::Bounds;
@@ -159,8 +161,8 @@ impl Inbox {
     ///
     /// # Errors
     /// When it cannot be written down.
-    pub async fn resume(&self, run: RunId, budget_usd: Option<f64>) -> Result<Resumed, StoreError> {
-        let resumed = self.store.resume(run, budget_usd).await?;
+    pub async fn resume(&self, run: RunId, more: More) -> Result<Resumed, StoreError> {
+        let resumed = self.store.resume(run, more, self.daily_usd.is_some()).await?;
         self.wakes.dispatcher.notify_one();
         Ok(resumed)
     }

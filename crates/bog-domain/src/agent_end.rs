@@ -28,6 +28,8 @@ pub enum Told {
         /// Its content.
         data: serde_json::Value,
     },
+    /// What the whole run has used by now, earlier attempts included, by model: for the case that no end follows.
+    Used(Vec<ModelUsage>),
     /// The agent is done. Nothing follows.
     End(Box<AgentEnd>),
 }
@@ -99,9 +101,40 @@ pub struct ModelUsage {
     pub cache_write_tokens: Option<u64>,
     /// What that costs in US dollars, unrounded.
     pub cost_usd: Option<f64>,
+    /// What budgets count in its place, where a part of it is not known: with what was set aside for that part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charged_usd: Option<f64>,
 }
 
+/// The most tokens that an agent is believed to have used of a kind: more than anybody can pay for, and still a number that
+/// sums of many keep exact.
+const MAX_TOKENS: u64 = 1 << 53;
+/// The most US dollars that it is believed to have cost.
+const MAX_USD: f64 = 1e6;
+
 impl ModelUsage {
+    /// The same within what can be true: an agent may tell anything, and what it tells is added up. A cost that is no number is
+    /// not known.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let tokens = |count: Option<u64>| count.map(|count| count.min(MAX_TOKENS));
+        let dollars = |usd: Option<f64>| usd.filter(|usd| !usd.is_nan()).map(|usd| usd.clamp(0.0, MAX_USD));
+        Self {
+            model: self.model,
+            input_tokens: tokens(self.input_tokens),
+            output_tokens: tokens(self.output_tokens),
+            cache_read_tokens: tokens(self.cache_read_tokens),
+            cache_write_tokens: tokens(self.cache_write_tokens),
+            cost_usd: dollars(self.cost_usd),
+            charged_usd: dollars(self.charged_usd),
+        }
+    }
+
+    /// What budgets count.
+    fn counted_usd(&self) -> f64 {
+        self.charged_usd.or(self.cost_usd).unwrap_or(0.0)
+    }
+
     fn with(&self, other: &Self, tokens: impl Fn(u64, u64) -> u64, cost: impl Fn(f64, f64) -> f64) -> Self {
         let both = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), b) => Some(tokens(a, b.unwrap_or(0))),
@@ -118,6 +151,7 @@ impl ModelUsage {
                 (None, None) => None,
                 (a, b) => Some(cost(a.unwrap_or(0.0), b.unwrap_or(0.0))),
             },
+            charged_usd: self.charged_usd.or(other.charged_usd).map(|_| cost(self.counted_usd(), other.counted_usd())),
         }
     }
 }
@@ -128,11 +162,14 @@ pub fn plus(one: &[ModelUsage], other: &[ModelUsage]) -> Vec<ModelUsage> {
     combined(one, other, |a, b| a.with(b, u64::saturating_add, |a, b| a + b))
 }
 
-/// What `all` has more than `before`, by model.
+/// What `all` has more than `before`, by model, [bounded](ModelUsage::bounded).
 #[must_use]
 pub fn minus(all: &[ModelUsage], before: &[ModelUsage]) -> Vec<ModelUsage> {
-    let rest = combined(all, before, |a, b| a.with(b, u64::saturating_sub, |a, b| (a - b).max(0.0)));
-    rest.into_iter().filter(|usage| all.iter().any(|of_all| of_all.model == usage.model)).collect()
+    let bounded = |usage: &[ModelUsage]| usage.iter().cloned().map(ModelUsage::bounded).collect::<Vec<_>>();
+    let (all, before) = (bounded(all), bounded(before));
+    let rest = combined(&all, &before, |a, b| a.with(b, u64::saturating_sub, |a, b| (a - b).max(0.0)));
+    let in_all = |usage: &ModelUsage| all.iter().any(|of_all| of_all.model == usage.model);
+    rest.into_iter().filter(in_all).collect()
 }
 
 fn combined(
@@ -150,6 +187,12 @@ fn combined(
 #[must_use]
 pub fn cost_usd(usage: &[ModelUsage]) -> Option<f64> {
     usage.iter().filter_map(|model| model.cost_usd).reduce(|a, b| a + b)
+}
+
+/// What budgets count of all models together, in US dollars.
+#[must_use]
+pub fn counted_usd(usage: &[ModelUsage]) -> f64 {
+    usage.iter().map(ModelUsage::counted_usd).sum()
 }
 
 /// The tokens of all models together, caches included, as far as they are known.
@@ -183,6 +226,28 @@ mod tests {
         );
         assert_eq!((cost_usd(&more), tokens(&more)), (Some(0.5), 8));
         assert_eq!(cost_usd(&one[1..]), None);
+    }
+
+    #[test]
+    fn budgets_count_what_was_set_aside_where_a_cost_is_not_known() {
+        let unknown = [ModelUsage { charged_usd: Some(0.75), ..used("a", Some(7), None) }];
+        let known = [used("a", Some(5), Some(0.25))];
+        assert_eq!((counted_usd(&unknown), counted_usd(&known)), (0.75, 0.25));
+        assert_eq!(counted_usd(&minus(&unknown, &known)), 0.5);
+        assert_eq!(counted_usd(&plus(&known, &unknown)), 1.0);
+        assert_eq!(cost_usd(&plus(&known, &known)), Some(0.5));
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_brought_within_bounds() {
+        let told = |cost| minus(&[used("a", Some(u64::MAX), Some(cost))], &[]).remove(0);
+        let costs = [f64::INFINITY, 1e308, -5.0, 0.25].map(|cost| told(cost).cost_usd);
+        assert_eq!(costs, [Some(MAX_USD), Some(MAX_USD), Some(0.0), Some(0.25)]);
+        assert_eq!((told(f64::NAN).cost_usd, told(0.0).input_tokens), (None, Some(MAX_TOKENS)));
+        let infinite = [used("a", None, Some(f64::INFINITY))];
+        assert_eq!(minus(&infinite, &infinite)[0].cost_usd, Some(0.0));
+        let most = [used("a", Some(MAX_TOKENS), Some(MAX_USD))];
+        assert_eq!(minus(&most, &[used("a", Some(1), Some(-1e308))])[0].cost_usd, Some(MAX_USD));
     }
 
     #[test]

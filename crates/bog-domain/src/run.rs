@@ -145,7 +145,8 @@ pub enum AfterAttempt {
 /// Decides what follows an attempt that ended with `outcome`.
 ///
 /// `attempt` counts from 1, `max_attempts` includes the first, and `roll` is a uniform draw from `0.0..1.0` that
-/// spreads the delay. A cancelled run is never attempted again; an interrupted one only if its policy says so, and
+/// spreads the delay. What `max_attempts` has more than `retry` allows are attempts that cost none: gates, pauses, those that
+/// never began. They are not counted. A cancelled run is never attempted again; an interrupted one only if its policy says so, and
 /// then even where no retries were asked for, up to three times: it is the machine that failed, not the agent.
 #[must_use]
 pub fn after_attempt(
@@ -156,6 +157,9 @@ pub fn after_attempt(
     on_interrupt: OnInterrupt,
     roll: f64,
 ) -> AfterAttempt {
+    let free = max_attempts.saturating_sub(retry.max_retries.saturating_add(1));
+    let attempt = attempt.saturating_sub(free).max(1);
+    let max_attempts = max_attempts - free;
     let again = match outcome {
         Outcome::Succeeded | Outcome::Cancelled => false,
         Outcome::Interrupted => on_interrupt == OnInterrupt::Retry && attempt < max_attempts.max(INTERRUPT_ATTEMPTS),
@@ -189,5 +193,17 @@ mod tests {
         assert_eq!(decide(Outcome::Interrupted, 1, 3, OnInterrupt::Fail), AfterAttempt::Finish);
         assert!(matches!(decide(Outcome::Interrupted, 2, 1, OnInterrupt::Retry), AfterAttempt::RetryAfter(_)));
         assert_eq!(decide(Outcome::Interrupted, 3, 1, OnInterrupt::Retry), AfterAttempt::Finish);
+    }
+
+    #[test]
+    fn attempts_that_cost_nothing_use_up_no_interrupts() {
+        let retry = RetryPolicy { max_retries: 0, backoff: Duration::from_secs(10) };
+        // A gate and two pauses: the fourth attempt is the first that counts.
+        let after = |outcome, attempt| after_attempt(outcome, attempt, 4, &retry, OnInterrupt::Retry, 0.5);
+        let first = after_attempt(Outcome::Interrupted, 1, 1, &retry, OnInterrupt::Retry, 0.5);
+        assert_eq!(after(Outcome::Interrupted, 4), first);
+        assert!(matches!(after(Outcome::Interrupted, 5), AfterAttempt::RetryAfter(_)));
+        assert_eq!(after(Outcome::Interrupted, 6), AfterAttempt::Finish);
+        assert_eq!(after(Outcome::Failed, 4), AfterAttempt::Finish);
     }
 }

@@ -219,6 +219,7 @@ async fn what_is_used_is_known_or_not_but_never_made_up() {
     world.settings.prices = [(world.model(), Price { input: 1.0, output: 2.0, ..Price::default() })].into();
     let (report, _) = world.run("work").await;
     assert_eq!(report.usage[0].cost_usd, None, "the last answer's length is not known");
+    assert!(report.usage[0].charged_usd > Some(0.0), "budgets count it all the same");
 }
 
 #[tokio::test]

@@ -26,9 +26,10 @@ pub async fn call(remote: &Remote, request: &Request<'_>, sink: &mut Sink<'_>) -
     }
     let mut lines = Lines::new(send(post).await?);
     let mut assembly = Assembly::default();
-    while let Some(event) = lines.event().await? {
+    while let Some(event) = lines.event().await.map_err(|error| assembly.draft.paid_for(error))? {
         let data: Value = serde_json::from_str(&event.data).map_err(|_| ModelError::broke_off())?;
-        if assembly.take(&data, sink)? {
+        let is_over = assembly.take(&data, sink);
+        if is_over.map_err(|error| assembly.draft.paid_for(error))? {
             break;
         }
     }

@@ -70,7 +70,7 @@ impl Refusal<'_> {
             return ModelError::TooLong { message };
         }
         match self.status.as_u16() {
-            408 | 409 | 425 | 429 | 500..=599 => ModelError::Passing { message, retry_after: wait },
+            408 | 409 | 425 | 429 | 500..=599 => ModelError::Passing { message, retry_after: wait, tokens: None },
             401 | 403 => ModelError::Permanent { message: format!("{message}; check the provider's key") },
             _ => ModelError::Permanent { message },
         }

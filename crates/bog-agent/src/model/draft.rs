@@ -75,7 +75,13 @@ impl Draft {
 
     /// What comes next of the stream; its end where the connection is lost, but everything was said.
     pub fn or_end<T>(&self, next: Result<Option<T>, ModelError>) -> Result<Option<T>, ModelError> {
-        next.or_else(|error| if self.ending.is_some() { Ok(None) } else { Err(error) })
+        next.or_else(|error| if self.ending.is_some() { Ok(None) } else { Err(self.paid_for(error)) })
+    }
+
+    /// The error, which costs something where an answer had begun.
+    pub fn paid_for(&self, error: ModelError) -> ModelError {
+        let has_begun = !self.pieces.is_empty() || self.tokens != Tokens::default();
+        if has_begun { error.after(self.tokens) } else { error }
     }
 
     /// The whole answer.
@@ -83,7 +89,7 @@ impl Draft {
     /// # Errors
     /// When it is not whole, or empty.
     pub fn finish(self, provider: &str) -> Result<Reply, ModelError> {
-        let ending = self.ending.ok_or_else(ModelError::broke_off)?;
+        let ending = self.ending.ok_or_else(|| self.paid_for(ModelError::broke_off()))?;
         let blocks: Vec<Block> = self.pieces.into_iter().filter_map(|piece| block(piece, provider)).collect();
         let says_nothing = blocks.iter().all(|block| matches!(block, Block::Opaque { .. }));
         if says_nothing && ending == Ending::Complete {

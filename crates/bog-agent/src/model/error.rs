@@ -13,6 +13,8 @@ pub enum ModelError {
         message: String,
         /// How long the provider wants to be left alone.
         retry_after: Option<Duration>,
+        /// What it cost nevertheless, where an answer had begun.
+        tokens: Option<Tokens>,
     },
     /// The model said nothing at all.
     #[error("the model said nothing")]
@@ -45,7 +47,7 @@ pub enum ModelError {
 impl ModelError {
     /// It may pass.
     pub fn passing(message: impl Into<String>) -> Self {
-        Self::Passing { message: message.into(), retry_after: None }
+        Self::Passing { message: message.into(), retry_after: None, tokens: None }
     }
 
     /// It will not pass.
@@ -57,5 +59,14 @@ impl ModelError {
     #[must_use]
     pub fn broke_off() -> Self {
         Self::passing("the answer broke off in the middle")
+    }
+
+    /// The same after a part of an answer, which is paid for.
+    #[must_use]
+    pub fn after(self, tokens: Tokens) -> Self {
+        match self {
+            Self::Passing { message, retry_after, .. } => Self::Passing { message, retry_after, tokens: Some(tokens) },
+            other @ (Self::Empty { .. } | Self::Quota { .. } | Self::TooLong { .. } | Self::Permanent { .. }) => other,
+        }
     }
 }

@@ -128,7 +128,10 @@ impl Roster {
             };
             failures += 1;
             let wanted = match &error {
-                ModelError::Passing { retry_after, .. } => *retry_after,
+                ModelError::Passing { retry_after, tokens, .. } => {
+                    spent.extend(tokens.map(|tokens| Spent { model: model.name(), tokens }));
+                    *retry_after
+                }
                 ModelError::Empty { tokens } => {
                     spent.push(Spent { model: model.name(), tokens: *tokens });
                     // The same question seldom has another answer.
@@ -183,6 +186,14 @@ mod tests {
         let (asked, notes, _) = ask(&mut roster).await;
         assert_eq!(asked.unwrap().reply.text(), "hello");
         assert_eq!(notes.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_breaks_off_is_paid_for() {
+        let broken = r#"{"error": {"kind": "passing", "message": "broke off"}, "usage": {"input": 900}}"#;
+        let mut roster = roster(&[&[BUSY, broken, HELLO].join("\n")]);
+        let (asked, _, spent) = ask(&mut roster).await;
+        assert_eq!((asked.unwrap().reply.text().as_str(), spent), ("hello", 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -128,7 +128,8 @@ impl Scripted {
         };
         tokio::time::sleep(Duration::from_millis(line.delay_ms)).await;
         if let Some(failure) = &line.error {
-            return Err(failure.error());
+            let tokens = Some(line.usage).filter(|tokens| *tokens != Tokens::default());
+            return Err(failure.error(tokens));
         }
         if !line.thought.is_empty() {
             sink(Delta::Thought(line.thought.clone()));
@@ -155,11 +156,12 @@ impl Scripted {
 }
 
 impl Failure {
-    fn error(&self) -> ModelError {
+    fn error(&self, tokens: Option<Tokens>) -> ModelError {
         let message = self.message.clone();
         match self.kind {
             Kind::Passing => {
-                ModelError::Passing { message, retry_after: self.retry_after_ms.map(Duration::from_millis) }
+                let retry_after = self.retry_after_ms.map(Duration::from_millis);
+                ModelError::Passing { message, retry_after, tokens }
             }
             Kind::Quota => ModelError::Quota { message, resets_at: self.resets_at.clone() },
             Kind::TooLong => ModelError::TooLong { message },

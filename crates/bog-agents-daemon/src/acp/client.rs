@@ -2,6 +2,7 @@
 //! once and by the job's rules: nobody is there to be asked.
 
 use super::Host;
+use super::ending::reached;
 use super::instructions::{Instructions, Kind};
 use super::memory::Memory;
 use super::report::Reporter;
@@ -13,8 +14,8 @@ use agent_client_protocol::v1::schema::{
     RequestPermissionOutcome, RequestPermissionRequest, RequestPermissionResponse, SelectedPermissionOutcome,
     TerminalId, WriteTextFileRequest, WriteTextFileResponse,
 };
-use bog_agent::session::Report;
-use bog_domain::agent_end::{ModelUsage, cost_usd, minus, plus};
+use bog_agent::session::{Budget, Report};
+use bog_domain::agent_end::{ModelUsage, minus, plus};
 use bog_domain::event::EventKind;
 use bog_domain::permission::{Asked, Rule, ToolKind, decide};
 use serde_json::json;
@@ -41,8 +42,8 @@ struct Inner {
     contained: bool,
     /// Whether it is the built-in agent's.
     is_ours: bool,
-    /// US dollars that the run may cost.
-    budget_usd: Option<f64>,
+    /// What the run may use in all.
+    budget: Budget,
     over_budget: Notify,
     state: Mutex<State>,
 }
@@ -66,7 +67,7 @@ impl Client {
             home: home.clone(),
             contained: *contained,
             is_ours: host.instructions.agent == Kind::Builtin,
-            budget_usd: settings.budget.usd,
+            budget: settings.budget,
             over_budget: Notify::new(),
             state: Mutex::default(),
         }))
@@ -100,10 +101,11 @@ impl Client {
     pub fn used(&self, models: Vec<ModelUsage>) {
         let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let of_run = plus(memory.carried(), &minus(&models, memory.before()));
-        if let (Some(budget), Some(cost)) = (self.0.budget_usd, cost_usd(&of_run))
-            && cost >= budget
-        {
+        if reached(self.0.budget, &of_run).is_some() {
             self.0.over_budget.notify_one();
+        }
+        if memory.latest() != models {
+            self.0.reporter.used(of_run);
         }
         memory.used(models);
     }

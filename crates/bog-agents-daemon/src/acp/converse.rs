@@ -2,7 +2,7 @@
 
 use super::answers::answering;
 use super::client::Client;
-use super::ending::{of_reason, of_stop, words};
+use super::ending::{of_reason, of_stop, reached, words};
 use super::instructions::Instructions;
 use super::servers::mcp_server;
 use super::updates;
@@ -16,7 +16,7 @@ use agent_client_protocol::v1::schema::{
 };
 use agent_client_protocol::{Agent, ConnectTo, Error};
 use bog_agent::session::{META, Turn};
-use bog_domain::agent_end::{AgentEnd, Stop, cost_usd, tokens};
+use bog_domain::agent_end::{AgentEnd, Stop, counted_usd, tokens};
 use serde_json::json;
 use std::future::Future;
 use std::sync::PoisonError;
@@ -207,7 +207,7 @@ impl Talk<'_> {
 
     fn spent(&self) -> String {
         let used = self.memory(|memory| memory.of_run());
-        format!("the run has cost ${:.4}, which is what it may cost", cost_usd(&used).unwrap_or_default())
+        reached(self.host.instructions.settings.budget, &used).unwrap_or_default()
     }
 
     /// The conversation to go on with, and whether this run's turn in it began already.
@@ -230,8 +230,7 @@ impl Talk<'_> {
     fn settings(&self) -> Meta {
         let mut settings = self.host.instructions.settings.clone();
         let (before, carried) = self.memory(|memory| (memory.before().to_vec(), memory.carried().to_vec()));
-        let money = |usage| cost_usd(usage).unwrap_or_default();
-        settings.budget.usd = settings.budget.usd.map(|usd| usd + money(&before) - money(&carried));
+        settings.budget.usd = settings.budget.usd.map(|usd| usd + counted_usd(&before) - counted_usd(&carried));
         settings.budget.tokens =
             settings.budget.tokens.map(|limit| limit.saturating_add(tokens(&before)).saturating_sub(tokens(&carried)));
         Meta::from_iter([(META.to_owned(), json!(settings))])

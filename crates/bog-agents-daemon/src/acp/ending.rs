@@ -3,8 +3,8 @@
 use super::{ended, failed};
 use agent_client_protocol::Error;
 use agent_client_protocol::v1::schema::StopReason;
-use bog_agent::session;
-use bog_domain::agent_end::{AgentEnd, Stop};
+use bog_agent::session::{self, Budget};
+use bog_domain::agent_end::{AgentEnd, ModelUsage, Stop, counted_usd, tokens};
 
 /// How much of an error's data is shown.
 const DATA_BYTES: usize = 500;
@@ -48,6 +48,17 @@ pub fn of_reason(reason: StopReason) -> AgentEnd {
     }
 }
 
+/// Which part of its budget a run has used up, for people; none: there is something left of all of it.
+pub fn reached(budget: Budget, of_run: &[ModelUsage]) -> Option<String> {
+    let cost = counted_usd(of_run);
+    if budget.usd.is_some_and(|most| cost >= most) {
+        return Some(format!("the run has cost ${cost:.4}, which is what it may cost"));
+    }
+    let used = tokens(of_run);
+    let most = budget.tokens.filter(|most| used >= *most)?;
+    Some(format!("the run has used {used} tokens, and it may use {most}"))
+}
+
 /// An error of the protocol, for people.
 pub fn words(error: &Error) -> String {
     let text = |data: &serde_json::Value| data.as_str().map_or_else(|| data.to_string(), str::to_owned);
@@ -58,5 +69,20 @@ pub fn words(error: &Error) -> String {
             format!("{}: {}", error.message, &data[..cut])
         }
         Some(_) | None => error.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_and_tokens_are_both_bounds() {
+        let used = [ModelUsage { input_tokens: Some(90), cost_usd: Some(0.5), ..ModelUsage::default() }];
+        let with = |usd, tokens| reached(Budget { usd, tokens }, &used);
+        assert_eq!((with(None, None), with(Some(0.6), Some(91))), (None, None));
+        assert!(with(Some(0.5), None).is_some_and(|why| why.contains("$0.5")));
+        assert!(with(Some(0.6), Some(90)).is_some_and(|why| why.contains("90 tokens")));
+        assert_eq!(reached(Budget { usd: Some(0.1), tokens: Some(1) }, &[]), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What the runner is told: events as they come, text in pieces that are worth a line, and at the end how it ended.
 
-use bog_domain::agent_end::{AgentEnd, HostLine, Told};
+use bog_domain::agent_end::{AgentEnd, HostLine, ModelUsage, Told};
 use bog_domain::event::EventKind;
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -91,6 +91,11 @@ impl Reporter {
             state.said = std::mem::take(&mut state.saying);
         }
         state.tell(Told::Event { kind, data });
+    }
+
+    /// The whole run has used so much by now.
+    pub fn used(&self, of_run: Vec<ModelUsage>) {
+        self.state().tell(Told::Used(of_run));
     }
 
     /// The host itself has something to say.

@@ -4,11 +4,12 @@ mod claude;
 mod codex;
 
 use super::child::{farewell, not_started};
+use super::ending::reached;
 use super::instructions::{Dialect, Started};
 use super::lines::{Garbage, messages};
 use super::report::Reporter;
 use super::{Host, ended, failed};
-use bog_domain::agent_end::{AgentEnd, ModelUsage, Stop};
+use bog_domain::agent_end::{AgentEnd, ModelUsage, Stop, plus};
 use futures::StreamExt;
 use serde_json::Value;
 use std::process::Stdio;
@@ -27,6 +28,8 @@ struct Known {
     model: String,
     /// What it used.
     usage: Vec<ModelUsage>,
+    /// What of that the runner knows.
+    told: Vec<ModelUsage>,
     /// How it ended, once it said so.
     end: Option<AgentEnd>,
 }
@@ -71,7 +74,12 @@ async fn listen(host: &Host, started: &Started, child: &mut Child, known: &mut K
     loop {
         tokio::select! {
             line = lines.next() => match line {
-                Some(Ok(line)) => take(&line, started.dialect, known, &host.reporter),
+                Some(Ok(line)) => {
+                    take(&line, started.dialect, known, &host.reporter);
+                    if let Some(why) = over_budget(host, known) {
+                        return ended(Stop::Budget, Some(why));
+                    }
+                }
                 Some(Err(_)) | None => break,
             },
             () = &mut feed => {}
@@ -85,6 +93,19 @@ async fn listen(host: &Host, started: &Started, child: &mut Child, known: &mut K
     }
     let silent = || failed(format!("the agent `{program}` ended without saying how it went"));
     known.end.clone().unwrap_or_else(silent)
+}
+
+/// Tells what the run has used, and whether that is all it may use although it goes on.
+fn over_budget(host: &Host, known: &mut Known) -> Option<String> {
+    if known.told == known.usage {
+        return None;
+    }
+    known.told.clone_from(&known.usage);
+    let before = host.memory.lock().unwrap_or_else(PoisonError::into_inner).of_run();
+    let of_run = plus(&before, &known.usage);
+    let why = reached(host.instructions.settings.budget, &of_run).filter(|_| known.end.is_none());
+    host.reporter.used(of_run);
+    why
 }
 
 fn take(line: &str, dialect: Dialect, known: &mut Known, reporter: &Reporter) {

@@ -197,6 +197,7 @@ pub fn by_model(report: &Report) -> Vec<ModelUsage> {
         cache_read_tokens: usage.cache_read_tokens,
         cache_write_tokens: usage.cache_write_tokens,
         cost_usd: usage.cost_usd,
+        charged_usd: usage.charged_usd,
     };
     report.usage.iter().map(model).collect()
 }

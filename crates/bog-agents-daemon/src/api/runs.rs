@@ -5,7 +5,7 @@ use super::params::{Given, Params, cursor};
 use super::problem::ApiError;
 use super::wire::{CancelRun, List, Problem, ResumeRun, Run};
 use super::{App, convert, jobs};
-use crate::store::{Cancelled, Resumed, RunFilter, RunRow};
+use crate::store::{Amount, Cancelled, More, Resumed, RunFilter, RunRow};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -134,24 +134,42 @@ pub(super) async fn resume(
     body: Raw,
 ) -> Result<(StatusCode, Json<Run>), ApiError> {
     let run = find(&app, &id).await?.id;
-    let ResumeRun { budget_usd } = body.shape()?;
+    let ResumeRun { budget_usd, budget_tokens } = body.shape()?;
     if budget_usd.is_some_and(|usd| !usd.is_finite() || usd <= 0.0) {
         return Err(SpecError::new("budget_usd", "no amount of money: more than 0 US dollars").into());
     }
-    match app.inbox.resume(run, budget_usd).await? {
+    match app.inbox.resume(run, More { usd: budget_usd, tokens: budget_tokens }).await? {
         Resumed::Now => {}
         Resumed::NotPaused(state) => {
             return Err(ApiError::Conflict(format!("run `{id}` is `{state}`: only a paused run can be resumed")));
         }
-        Resumed::TooLittle { spent_usd } => {
-            let message =
-                format!("the run has cost ${spent_usd:.4} already: name more, it is what the run may cost in all");
-            return Err(SpecError::new("budget_usd", message).into());
+        Resumed::TooLittle { amount, spent_usd, spent_tokens } => {
+            return Err(too_little(amount, spent_usd, spent_tokens).into());
         }
         Resumed::NoSuchRun => return Err(ApiError::no_run(&id)),
     }
     let row = find(&app, &id).await?;
     Ok((StatusCode::ACCEPTED, Json(whole(&app, row).await?)))
+}
+
+fn too_little(amount: Option<Amount>, spent_usd: f64, spent_tokens: u64) -> SpecError {
+    match amount {
+        Some(Amount::Usd) => SpecError::new(
+            "budget_usd",
+            format!("the run has cost ${spent_usd:.4} already: name more, it is what the run may cost in all"),
+        ),
+        Some(Amount::Tokens) => SpecError::new(
+            "budget_tokens",
+            format!("the run has used {spent_tokens} tokens already: name more, it is what the run may use in all"),
+        ),
+        None => SpecError::new(
+            "budget_usd",
+            format!(
+                "the run stopped at what its job allows it, at ${spent_usd:.4} and {spent_tokens} tokens: name what it may cost \
+                 in all, or use in all with `budget_tokens`"
+            ),
+        ),
+    }
 }
 
 /// What a run says that was cancelled by hand.

@@ -436,6 +436,8 @@ pub struct NewToken {
 pub struct ResumeRun {
     /// What it may cost in all from now on, in US dollars; what its job allows where left out.
     pub budget_usd: Option<f64>,
+    /// How many tokens it may use in all from now on; what its job allows where left out.
+    pub budget_tokens: Option<u64>,
 }
 
 /// An error (RFC 9457), `application/problem+json`.

@@ -8,7 +8,10 @@ use crate::runner::handle as runner;
 use crate::store::{Claim, Ready, Reserve};
 use bog_domain::job::Job;
 use bog_domain::run::Outcome;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a run waits that may spend nothing while attempts under way have set it aside.
+const MONEY_WAIT: Duration = Duration::from_secs(5);
 
 /// Sees one attempt of a run through. Whatever happens to this task, the ledger and the attempt's folder tell the next
 /// daemon how to go on.
@@ -36,6 +39,12 @@ pub(super) async fn run(dispatcher: Dispatcher, ready: Ready, entered: Entered) 
             return;
         }
     };
+    if matches!(prepared, Prepared::NotYet) {
+        dispatcher.put_off(&ready).await;
+        drop(entered);
+        dispatcher.wakes.dispatcher.notify_one();
+        return;
+    }
     crate::failpoint::hit("dispatcher.before_claim");
     if !dispatcher.claim(&ready, claim, prepared.reserve()).await {
         drop(entered);
@@ -69,9 +78,20 @@ impl Dispatcher {
         }
     }
 
+    /// Lets a run wait for what others have set aside, its permit given back.
+    async fn put_off(&self, ready: &Ready) {
+        tracing::debug!(run.id = %ready.run.id, job.id = %ready.run.job_id, "it waits for money that is set aside");
+        if let Err(error) = self.store.put_off(ready.run.id, clock::now() + MONEY_WAIT).await {
+            tracing::error!(run.id = %ready.run.id, %error, "the run cannot be put off");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
     async fn start(&self, prepared: Prepared, claimed: Instant, entered: &Entered) -> End {
         let (dir, spec, env) = match prepared {
             Prepared::Runner { dir, spec, env, .. } => (dir, spec, env),
+            // It was put off before it could be claimed.
+            Prepared::NotYet => return End::NeverBegan,
             Prepared::OverBudget { error } => return End::OverBudget { error },
             Prepared::Impossible { outcome, error } => return End::without_runner(outcome, error),
         };

@@ -4,7 +4,7 @@
 use super::Dispatcher;
 use super::contain::{Held, Wanted, tree_limits};
 use super::hosted::{self, Said};
-use super::spending::Spending;
+use super::spending::{Spending, Verdict};
 use crate::runner::handle::{self as runner, Speaks};
 use crate::store::{Ready, Reserve, StoreError};
 use crate::{context, env};
@@ -22,6 +22,8 @@ const PROMPT: [&str; 2] = ["{{prompt}}", "{{ prompt }}"];
 pub(super) enum Prepared {
     /// Its folder is written; the runner can be started.
     Runner { dir: PathBuf, spec: Box<runner::AttemptSpec>, env: Vec<(OsString, OsString)>, reserve: Reserve },
+    /// What it may spend is set aside for others: the run waits.
+    NotYet,
     /// It may not spend anything now: the run is paused.
     OverBudget { error: String },
     /// It cannot be started, and trying again at once would not help: the run's record says why.
@@ -33,7 +35,7 @@ impl Prepared {
     pub(super) fn reserve(&self) -> Reserve {
         match self {
             Self::Runner { reserve, .. } => *reserve,
-            Self::OverBudget { .. } | Self::Impossible { .. } => Reserve::default(),
+            Self::NotYet | Self::OverBudget { .. } | Self::Impossible { .. } => Reserve::default(),
         }
     }
 }
@@ -90,8 +92,9 @@ impl Dispatcher {
         let spending = match hosted.as_ref().map(|_| self.spending(ready, job)) {
             None => Spending::default(),
             Some(spending) => match spending.await? {
-                Ok(spending) => spending,
-                Err(error) => return Ok(Prepared::OverBudget { error }),
+                Verdict::May(spending) => spending,
+                Verdict::NotYet => return Ok(Prepared::NotYet),
+                Verdict::MayNot(error) => return Ok(Prepared::OverBudget { error }),
             },
         };
         let (command, stdin) = match &hosted {

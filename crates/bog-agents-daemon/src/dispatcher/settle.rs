@@ -3,7 +3,7 @@
 
 use super::{Dispatcher, RETRY, gate};
 use crate::clock;
-use crate::runner::handle::OutcomeRecord;
+use crate::runner::handle::{self as runner, OutcomeRecord};
 use crate::store::{AttemptEnd, Claim, Ended, NewDelivery, Ready};
 use bog_domain::agent_end::Stop;
 use bog_domain::delivery::Purpose;
@@ -50,7 +50,8 @@ impl Dispatcher {
             End::Recorded(record) => self.end_of(claim, ready, job, *record),
             End::Lost { reason, left } => {
                 let end = self.end_of(claim, ready, job, unrecorded(Outcome::Interrupted, reason));
-                AttemptEnd { left_behind: left as u64, ..end }
+                let models = runner::used(&self.attempt_dir(claim.run, claim.attempt));
+                AttemptEnd { left_behind: left as u64, models, ..end }
             }
             End::OverBudget { error } => {
                 let end = self.end_of(claim, ready, job, unrecorded(Outcome::LimitExceeded, error));

@@ -5,7 +5,7 @@ use super::limits::{self, explain};
 use super::outcome::ERROR_MAX_BYTES;
 use super::protocol::{AttemptSpec, OutcomeRecord, Speaks, VERSION};
 use super::reap::Exit;
-use bog_domain::agent_end::{AgentEnd, Stop};
+use bog_domain::agent_end::{AgentEnd, ModelUsage, Stop};
 use bog_domain::containment::{Containment, LimitHit, Mechanism};
 use bog_domain::mask::Masker;
 use bog_domain::run::{Outcome, Usage};
@@ -45,6 +45,8 @@ pub struct Ending {
     pub stderr: String,
     /// How the agent of a host ended, as far as it said.
     pub end: Option<AgentEnd>,
+    /// What it had used, for the case that it did not say how it ended.
+    pub used: Vec<ModelUsage>,
 }
 
 impl Ending {
@@ -71,6 +73,8 @@ impl Ending {
             let note = format!("{} processes of another user could not be ended; end them by hand", self.left_alone);
             error = Some(error.map_or(note.clone(), |error| format!("{note}; {error}")));
         }
+        // What was used is paid for, whoever was killed before the last word.
+        let agent = self.end.or_else(|| (!self.used.is_empty()).then(|| cut_off(self.used)));
         OutcomeRecord {
             version: VERSION,
             outcome,
@@ -85,14 +89,14 @@ impl Ending {
                 peak_memory_bytes: self.limits.peak_memory_bytes,
                 ..Usage::default()
             }
-            .with_models(self.end.as_ref().map_or(&[], |end| &end.usage)),
+            .with_models(agent.as_ref().map_or(&[], |end| &end.usage)),
             containment: self.containment.map(|of_launch| Containment {
                 held: self.limits.in_group.then_some(Mechanism::Cgroup).into_iter().chain(of_launch.held).collect(),
                 limits: self.limits.held,
                 ..of_launch
             }),
             limit,
-            agent: self.end,
+            agent,
             output_truncated: false,
             output: String::new(),
         }
@@ -132,6 +136,11 @@ fn told(end: Option<&mut AgentEnd>, exit: Option<Exit>) -> (Outcome, Option<Stri
         Stop::Quota | Stop::Refused | Stop::Cancelled | Stop::Failed => Outcome::Failed,
     };
     (outcome, end.message.take().filter(|_| outcome != Outcome::Succeeded))
+}
+
+/// What is known of an agent whose host did not say how it ended.
+fn cut_off(usage: Vec<ModelUsage>) -> AgentEnd {
+    AgentEnd { stop: Stop::Failed, message: None, not_before: None, text: String::new(), session: None, usage }
 }
 
 fn capped(mut error: String) -> String {

@@ -9,6 +9,7 @@ pub use super::protocol::{AttemptSpec, EVENT_FILE, OutcomeRecord, Speaks, TreeLi
 pub use super::recovery::{Found, inspect, is_live};
 use super::recovery::{Judged, judge, no_space};
 pub use super::tree::{Mark, Marked, Process, end_marked, marked_by, sweep};
+pub use super::used::read as used;
 use super::{OWN_PROGRAM, RUNNER};
 use bog_domain::ids::RunId;
 use std::ffi::OsString;

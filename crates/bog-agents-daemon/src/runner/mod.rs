@@ -20,6 +20,7 @@ mod reap;
 mod recovery;
 mod supervise;
 mod tree;
+mod used;
 mod watch;
 
 use std::ffi::OsString;

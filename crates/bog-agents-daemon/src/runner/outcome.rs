@@ -17,9 +17,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Room for the header: its `error` is at most [`ERROR_MAX_BYTES`], of which JSON may make six times as much; about as much
-/// again takes what an agent told of its end.
-const HEADER_ROOM: u64 = 64 * 1024;
+/// Room for the header: its `error` is at most [`ERROR_MAX_BYTES`], of which JSON may make six times as much; about three
+/// times as much again takes what an agent told of its end.
+const HEADER_ROOM: u64 = 96 * 1024;
 /// How long an error message may be.
 pub const ERROR_MAX_BYTES: usize = 4 * 1024;
 /// What stands before the digest.

@@ -80,6 +80,11 @@ fn hold(dir: &Path) -> io::Result<Option<Held>> {
 }
 
 impl Held {
+    /// The attempt's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn attempt(self) -> ExitCode {
         let started_at = clock::now();
         let spec = match AttemptSpec::load(&self.dir) {

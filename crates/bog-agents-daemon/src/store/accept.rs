@@ -260,12 +260,13 @@ fn target(tx: &Connection, arrival: &Arrival) -> Result<Option<Target>, StoreErr
     found.map(|target| with_budget(tx, arrival, target)).transpose()
 }
 
-/// Looks at what was spent today only where there is a limit to it.
+/// Looks at what was spent today only where there is a limit to it. What is set aside for attempts under way does not keep a
+/// fire out: most of it may come back, and its run waits for that.
 fn with_budget(tx: &Connection, arrival: &Arrival, mut target: Target) -> Result<Target, StoreError> {
     let (since, all_usd) = arrival.day;
     let limits = DailyLimits { since, job_usd: target.daily_usd, all_usd };
     let left = super::usage::left_today(tx, arrival.job, limits)?;
-    target.policy.over_budget = left.is_some_and(|left| left <= 0.0);
+    target.policy.over_budget = left.is_some_and(|left| left.unspent_usd <= 0.0);
     Ok(target)
 }
 

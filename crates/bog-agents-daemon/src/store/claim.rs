@@ -40,7 +40,8 @@ impl Store {
     /// Runs that may start now, the oldest first, and when the next of the others may.
     ///
     /// A job's runs start in order: the first one waits for its retry, and the later ones behind it; those made under
-    /// `parallel` only for a free place.
+    /// `parallel` only for a free place. Where they are one conversation, one that is paused in the middle of it keeps the
+    /// later ones waiting.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -57,7 +58,8 @@ impl Store {
         self.claim_reserving(seen, claim, Reserve::default(), now).await
     }
 
-    /// As [`Store::claim`], and sets aside what the attempt may cost: `false` too where the day has less left by now.
+    /// As [`Store::claim`], and sets aside what the attempt may cost: `false` too where less of the day is free by now, so that
+    /// the attempt, prepared again, is [put off](Store::put_off).
     ///
     /// # Errors
     /// As [`Store::claim`].
@@ -71,7 +73,7 @@ impl Store {
         self.write(move |tx| {
             crate::failpoint::hit("store.claim");
             if let Some(limits) = reserve.within
-                && super::usage::left_today(tx, seen.job_uid, limits)?.is_some_and(|left| left < reserve.usd)
+                && super::usage::left_today(tx, seen.job_uid, limits)?.is_some_and(|left| left.free_usd < reserve.usd)
             {
                 return Ok(false);
             }
@@ -89,6 +91,19 @@ impl Store {
             tx.prepare_cached("INSERT INTO attempts (run_id, attempt, epoch, started_at) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![id, claim.attempt, claim.epoch, ms(now)])?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// Puts off a run that waits: it is not claimed before `not_before`, and none of its job's after it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn put_off(&self, run: RunId, not_before: Timestamp) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let sql = "UPDATE runs SET not_before = ?2 WHERE id = ?1 AND state = 'queued' AND finished_at IS NULL";
+            tx.prepare_cached(sql)?.execute(params![run.to_string(), ms(not_before)])?;
+            Ok(())
         })
         .await
     }
@@ -151,7 +166,11 @@ fn select_ready() -> String {
 fn ready(tx: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Ready>, StoreError> {
     let sql = format!(
         "WITH single AS (SELECT l.head AS seq FROM loads l JOIN runs h ON h.seq = l.head \
-                         WHERE l.head IS NOT NULL AND l.running = 0 AND h.not_before <= ?1 ORDER BY l.head LIMIT ?2), \
+                         WHERE l.head IS NOT NULL AND l.running = 0 AND h.not_before <= ?1 \
+                           AND NOT EXISTS (SELECT 1 FROM runs p JOIN revisions w \
+                                             ON w.job_uid = p.job_uid AND w.revision = p.revision \
+                                           WHERE p.job_uid = l.job_uid AND p.state = 'paused' \
+                                             AND coalesce(w.spec ->> '$.continue', 0) <> 0) ORDER BY l.head LIMIT ?2), \
               parallel AS (SELECT min(p.seq) AS seq FROM runs p JOIN loads l ON l.job_uid = p.job_uid \
                            WHERE p.state = 'queued' AND p.lane_max > 1 AND p.not_before <= ?1 \
                              AND l.running < p.lane_max GROUP BY p.job_uid) \

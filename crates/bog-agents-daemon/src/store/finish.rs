@@ -137,8 +137,11 @@ fn finish(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
     }
     end_of_attempt(tx, end)?;
     let id = end.claim.run.to_string();
-    // An earlier attempt may have said more.
-    tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
+    used_in_all(tx, &id)?;
+    if !keeps_output(end) {
+        // An earlier attempt may have said more.
+        tx.prepare_cached("DELETE FROM run_outputs WHERE run_id = ?1")?.execute([&id])?;
+    }
     if end.output.len() > OUTPUT_HEAD {
         tx.prepare_cached("INSERT INTO run_outputs (run_id, output) VALUES (?1, ?2)")?
             .execute(params![id, end.output])?;
@@ -179,8 +182,12 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         Ended::Paused => ("paused", None, None, None),
     };
     let sql = "UPDATE runs SET state = ?4, not_before = coalesce(?5, not_before), finished_at = ?6, outcome = ?7, \
-                               exit_code = ?8, error = ?9, output = ?10, output_bytes = ?11, output_truncated = ?12, \
-                               usage = ?13, limit_hit = ?14, reserved_usd = 0, \
+                               exit_code = ?8, error = ?9, \
+                               output = CASE WHEN ?15 THEN output ELSE ?10 END, \
+                               output_bytes = CASE WHEN ?15 THEN output_bytes ELSE ?11 END, \
+                               output_truncated = CASE WHEN ?15 THEN output_truncated ELSE ?12 END, \
+                               usage = CASE WHEN ?15 AND ?13 ->> '$.cpu_seconds' IS NULL THEN usage ELSE ?13 END, \
+                               limit_hit = ?14, reserved_usd = 0, \
                                max_attempts = max_attempts + (?4 = 'paused') \
                WHERE id = ?1 AND attempt = ?2 AND epoch = ?3 AND state = 'running'";
     let changed = tx.prepare_cached(sql)?.execute(params![
@@ -198,8 +205,28 @@ fn end_attempt(tx: &Connection, end: &AttemptEnd) -> Result<bool, StoreError> {
         end.output_truncated,
         serde_json::to_string(&end.usage)?,
         limit_hit(end)?,
+        keeps_output(end),
     ])?;
     Ok(changed == 1)
+}
+
+/// A run that pauses without a word has said what it said before.
+fn keeps_output(end: &AttemptEnd) -> bool {
+    matches!(end.then, Ended::Paused) && end.output.is_empty()
+}
+
+/// What attempts before used of models counts too, also where the last one came to nothing.
+fn used_in_all(tx: &Connection, run: &str) -> Result<(), StoreError> {
+    let models = super::usage::of_run(tx, run)?;
+    if models.is_empty() {
+        return Ok(());
+    }
+    let usage: Usage = tx
+        .prepare_cached("SELECT usage FROM runs WHERE id = ?1")?
+        .query_row([run], |row| super::rows::document(row, 0))?;
+    tx.prepare_cached("UPDATE runs SET usage = ?2 WHERE id = ?1")?
+        .execute(params![run, serde_json::to_string(&usage.with_models(&models))?])?;
+    Ok(())
 }
 
 fn limit_hit(end: &AttemptEnd) -> Result<Option<String>, StoreError> {

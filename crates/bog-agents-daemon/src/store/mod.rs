@@ -55,13 +55,13 @@ pub use open::OpenError;
 pub use orphans::{Orphans, orphans};
 pub use pushes::{GitMemory, GitTrigger, News, Pushes};
 pub use query::{Counts, FireFilter, Page, RunFilter};
-pub use resume::Resumed;
+pub use resume::{Amount, More, Resumed};
 pub use routes::RouteRow;
 pub use rows::{DeliveryRow, FireRow, JobRow, RevisionRow, RunRow, Seq};
 pub use save_job::{FileState, NewTrigger, SaveJob, Saved};
 pub use slots::{Advance, DueTrigger, TriggerRow};
 pub use under_way::{FileDelivery, UnderWay};
-pub use usage::{Allowed, DailyLimits, UsageRow};
+pub use usage::{Allowed, DailyLimits, Left, UsageRow};
 pub use writer::OnCommit;
 
 use crate::secrets::Secrets;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const APPLICATION_ID: i32 = 0x626f_6731;
 
 /// Numbered, forward-only changes of the schema. Never edit one that has been released; add the next.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_containment.sql"),
     include_str!("migrations/0003_loops.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0007_files.sql"),
     include_str!("migrations/0008_usage.sql"),
     include_str!("migrations/0009_writers.sql"),
+    include_str!("migrations/0010_resume.sql"),
 ];
 
 /// Pages the writer keeps in memory at most, in KiB: with ten thousand jobs, all that a burst of their fires touches.

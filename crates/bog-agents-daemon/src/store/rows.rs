@@ -386,7 +386,7 @@ fn from_word<T: DeserializeOwned>(column: usize, text: String) -> rusqlite::Resu
     serde_json::from_value(serde_json::Value::String(text)).map_err(|error| unreadable(column, Type::Text, error))
 }
 
-fn document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn document<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unreadable(column, Type::Text, error))
 }

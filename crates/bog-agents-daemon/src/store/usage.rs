@@ -2,7 +2,7 @@
 
 use super::rows::{ms, parsed, time};
 use super::{AttemptEnd, Store, StoreError};
-use bog_domain::agent_end::{ModelUsage, minus};
+use bog_domain::agent_end::{ModelUsage, counted_usd, minus, tokens};
 use bog_domain::ids::{JobId, JobUid, RunId};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -36,13 +36,27 @@ pub struct DailyLimits {
 pub struct Allowed {
     /// US dollars that it may cost in all, whatever its job says: a person said so.
     pub by_hand_usd: Option<f64>,
+    /// Tokens that it may use in all, whatever its job says: a person said so.
+    pub by_hand_tokens: Option<u64>,
     /// US dollars that it has cost.
     pub spent_usd: f64,
-    /// US dollars that are left of the day; none: there is no limit.
-    pub left_today_usd: Option<f64>,
+    /// Tokens that it has used.
+    pub spent_tokens: u64,
+    /// What is left of the day; none: there is no limit.
+    pub today: Option<Left>,
 }
 
-const COLUMNS: &str = "model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd";
+/// What is left of a day's limits, in US dollars.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Left {
+    /// Not spent.
+    pub unspent_usd: f64,
+    /// Neither spent nor set aside for attempts under way.
+    pub free_usd: f64,
+}
+
+const COLUMNS: &str =
+    "model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd, charged_usd";
 
 impl Store {
     /// What attempts that ended in a span of time added, the oldest first; of one job where it is given.
@@ -61,7 +75,7 @@ impl Store {
                  ORDER BY at, run_id, attempt, model"
             );
             let read = |row: &Row<'_>| {
-                Ok(UsageRow { usage: model_usage(row)?, run_id: parsed(row, 6)?, job_id: parsed(row, 7)?, at: time(row, 8)? })
+                Ok(UsageRow { usage: model_usage(row)?, run_id: parsed(row, 7)?, job_id: parsed(row, 8)?, at: time(row, 9)? })
             };
             let mut statement = tx.prepare_cached(&sql)?;
             let rows = statement.query_map(params![ms(since), ms(until), job.map(|id| id.to_string())], read)?;
@@ -76,38 +90,44 @@ impl Store {
     /// When it cannot be read.
     pub async fn allowed(&self, run: RunId, job: JobUid, limits: DailyLimits) -> Result<Allowed, StoreError> {
         self.read(move |tx| {
-            let sql = "SELECT budget_usd, (SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE run_id = runs.id) \
-                       FROM runs WHERE id = ?1";
-            let (by_hand_usd, spent_usd) =
+            let sql = "SELECT budget_usd, budget_tokens FROM runs WHERE id = ?1";
+            let (by_hand_usd, by_hand_tokens) =
                 tx.prepare_cached(sql)?.query_row([run.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(Allowed { by_hand_usd, spent_usd, left_today_usd: left_today(tx, job, limits)? })
+            let used = of_run(tx, &run.to_string())?;
+            let (spent_usd, spent_tokens) = (counted_usd(&used), tokens(&used));
+            let today = left_today(tx, job, limits)?;
+            Ok(Allowed { by_hand_usd, by_hand_tokens, spent_usd, spent_tokens, today })
         })
         .await
     }
 }
 
-/// What is left of a day's limits, with what is set aside for attempts under way counted as spent.
-pub(super) fn left_today(tx: &Connection, job: JobUid, limits: DailyLimits) -> Result<Option<f64>, StoreError> {
-    let mut left: Option<f64> = None;
+/// What is left of a day's limits, of which the nearest counts.
+pub(super) fn left_today(tx: &Connection, job: JobUid, limits: DailyLimits) -> Result<Option<Left>, StoreError> {
+    let mut left: Option<Left> = None;
     for (limit, of) in [(limits.job_usd, Some(job.to_string())), (limits.all_usd, None)] {
         if let Some(limit) = limit {
-            let rest = limit - spent(tx, of.as_deref(), limits.since)?;
-            left = Some(left.map_or(rest, |left| left.min(rest)));
+            let unspent_usd = limit - spent(tx, of.as_deref(), limits.since)?;
+            let free_usd = unspent_usd - set_aside(tx, of.as_deref())?;
+            left = Some(left.map_or(Left { unspent_usd, free_usd }, |left| Left {
+                unspent_usd: left.unspent_usd.min(unspent_usd),
+                free_usd: left.free_usd.min(free_usd),
+            }));
         }
     }
     Ok(left)
 }
 
 fn spent(tx: &Connection, job: Option<&str>, since: Timestamp) -> Result<f64, StoreError> {
-    let (used, reserved) = match job {
-        Some(_) => ("job_uid = ?1 AND at >= ?2", "job_uid = ?1 AND reserved_usd > 0"),
-        None => ("?1 IS NULL AND at >= ?2", "?1 IS NULL AND reserved_usd > 0"),
-    };
-    let used = format!("SELECT coalesce(sum(cost_usd), 0.0) FROM usage WHERE {used}");
-    let reserved = format!("SELECT coalesce(sum(reserved_usd), 0.0) FROM runs WHERE {reserved}");
-    let used: f64 = tx.prepare_cached(&used)?.query_row(params![job, ms(since)], |row| row.get(0))?;
-    let reserved: f64 = tx.prepare_cached(&reserved)?.query_row(params![job], |row| row.get(0))?;
-    Ok(used + reserved)
+    let of = if job.is_some() { "job_uid = ?1" } else { "?1 IS NULL" };
+    let sql = format!("SELECT coalesce(sum(coalesce(charged_usd, cost_usd)), 0.0) FROM usage WHERE {of} AND at >= ?2");
+    Ok(tx.prepare_cached(&sql)?.query_row(params![job, ms(since)], |row| row.get(0))?)
+}
+
+fn set_aside(tx: &Connection, job: Option<&str>) -> Result<f64, StoreError> {
+    let of = if job.is_some() { "job_uid = ?1" } else { "?1 IS NULL" };
+    let sql = format!("SELECT coalesce(sum(reserved_usd), 0.0) FROM runs WHERE {of} AND reserved_usd > 0");
+    Ok(tx.prepare_cached(&sql)?.query_row(params![job], |row| row.get(0))?)
 }
 
 /// Records what an attempt added: what its run has used in all, less what earlier attempts added.
@@ -116,13 +136,10 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
         return Ok(());
     }
     let run = end.claim.run.to_string();
-    let sums =
-        "model, sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(cost_usd)";
-    let mut statement = tx.prepare_cached(&format!("SELECT {sums} FROM usage WHERE run_id = ?1 GROUP BY model"))?;
-    let before = statement.query_map([&run], model_usage)?.collect::<Result<Vec<_>, _>>()?;
+    let before = of_run(tx, &run)?;
     let sql = "INSERT INTO usage (run_id, attempt, model, job_uid, job_id, at, input_tokens, output_tokens, \
-                                  cache_read_tokens, cache_write_tokens, cost_usd) \
-               SELECT id, ?2, ?3, job_uid, job_id, ?4, ?5, ?6, ?7, ?8, ?9 FROM runs WHERE id = ?1";
+                                  cache_read_tokens, cache_write_tokens, cost_usd, charged_usd) \
+               SELECT id, ?2, ?3, job_uid, job_id, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM runs WHERE id = ?1";
     let mut insert = tx.prepare_cached(sql)?;
     for model in minus(&end.models, &before) {
         insert.execute(params![
@@ -135,9 +152,22 @@ pub(super) fn add(tx: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
             model.cache_read_tokens,
             model.cache_write_tokens,
             model.cost_usd,
+            model.charged_usd,
         ])?;
     }
     Ok(())
+}
+
+/// What a run has used in all, by model.
+pub(super) fn of_run(tx: &Connection, run: &str) -> Result<Vec<ModelUsage>, StoreError> {
+    // A sum of whole numbers that do not fit is an error, one of others is not.
+    let sum = |column: &str| format!("CAST(sum(CAST({column} AS REAL)) AS INTEGER)");
+    let sums = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"].map(sum).join(", ");
+    let charged = "CASE WHEN count(charged_usd) > 0 THEN sum(coalesce(charged_usd, cost_usd)) END";
+    let sql = format!("SELECT model, {sums}, sum(cost_usd), {charged} FROM usage WHERE run_id = ?1 GROUP BY model");
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query_map([run], model_usage)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn model_usage(row: &Row<'_>) -> rusqlite::Result<ModelUsage> {
@@ -148,5 +178,6 @@ fn model_usage(row: &Row<'_>) -> rusqlite::Result<ModelUsage> {
         cache_read_tokens: row.get(3)?,
         cache_write_tokens: row.get(4)?,
         cost_usd: row.get(5)?,
+        charged_usd: row.get(6)?,
     })
 }

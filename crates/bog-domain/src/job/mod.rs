@@ -170,6 +170,7 @@ impl Job {
         };
         job.grant_warnings = job.grant_warnings(&defaults.sandbox.places);
         job.grant_warnings.extend(job.model_warning(&defaults.models));
+        job.grant_warnings.extend(job.budget_warning());
         Ok(job)
     }
 

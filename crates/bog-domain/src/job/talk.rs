@@ -161,6 +161,20 @@ impl Job {
     }
 }
 
+impl Job {
+    /// What somebody should know who gives an agent a budget that counts for itself.
+    pub(super) fn budget_warning(&self) -> Option<String> {
+        let told_only = matches!(self.agent, Agent::Preset(_) | Agent::Acp(_));
+        (told_only && self.talk.budget != Budget::default()).then(|| {
+            format!(
+                "`budget`: `{}` is ended once it says that it has used so much; until it says so, and some say it at their end \
+                 only, nothing stops it",
+                self.agent.label()
+            )
+        })
+    }
+}
+
 /// What has no effect for an agent is a mistake of whoever wrote it.
 fn fits(spec: &JobSpec, agent: &Agent) -> Result<(), SpecError> {
     let of_all = [

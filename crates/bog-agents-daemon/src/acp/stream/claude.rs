@@ -74,6 +74,7 @@ fn usage(line: &Value, model: &str) -> Vec<ModelUsage> {
             cache_read_tokens: count(used, "/cacheReadInputTokens"),
             cache_write_tokens: count(used, "/cacheCreationInputTokens"),
             cost_usd: used["costUSD"].as_f64(),
+            charged_usd: None,
         })
         .collect();
     if !by_model.is_empty() {
@@ -86,6 +87,7 @@ fn usage(line: &Value, model: &str) -> Vec<ModelUsage> {
         cache_read_tokens: count(line, "/usage/cache_read_input_tokens"),
         cache_write_tokens: count(line, "/usage/cache_creation_input_tokens"),
         cost_usd: line["total_cost_usd"].as_f64(),
+        charged_usd: None,
     }]
 }
 

@@ -13,11 +13,15 @@ pub struct Args {
     /// What the run may cost in all from now on, in US dollars, whatever its job and the day's limits say
     #[arg(long, value_name = "USD")]
     budget_usd: Option<f64>,
+    /// How many tokens the run may use in all from now on, whatever its job says
+    #[arg(long, value_name = "N")]
+    budget_tokens: Option<u64>,
 }
 
 /// Resumes a run.
 pub async fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let run = context.daemon()?.resume_run(args.run, &ResumeRun { budget_usd: args.budget_usd }).await?;
+    let wish = ResumeRun { budget_usd: args.budget_usd, budget_tokens: args.budget_tokens };
+    let run = context.daemon()?.resume_run(args.run, &wish).await?;
     context.out.text(&format!("run {} goes on; `runs logs {} --follow` shows how", run.id, run.id))?;
     Ok(Exit::Ok)
 }

@@ -4,8 +4,11 @@
 //! is the agent's own word either way.
 
 use crate::runner::events::EventLog;
+use crate::runner::outcome::ERROR_MAX_BYTES;
+use crate::runner::used;
 use bog_domain::agent_end::{AgentEnd, HostLine, ModelUsage, Told, VERSION};
 use bog_domain::event::EventKind;
+use std::path::{Path, PathBuf};
 
 /// The longest line besides the last one, which holds the output.
 const LINE_BYTES: usize = 1024 * 1024;
@@ -22,14 +25,18 @@ pub struct HostLines {
     skipping: bool,
     cap: usize,
     noted: bool,
+    /// The attempt's folder.
+    dir: PathBuf,
+    used: Vec<ModelUsage>,
     end: Option<AgentEnd>,
 }
 
 impl HostLines {
-    /// For an output of at most `output_bytes` bytes.
-    pub fn new(output_bytes: usize) -> Self {
+    /// For an output of at most `output_bytes` bytes of the attempt in `dir`.
+    pub fn new(dir: &Path, output_bytes: usize) -> Self {
         let cap = output_bytes.saturating_mul(ESCAPED).saturating_add(LINE_BYTES);
-        Self { partial: String::new(), skipping: false, cap, noted: false, end: None }
+        let dir = dir.to_owned();
+        Self { partial: String::new(), skipping: false, cap, noted: false, dir, used: Vec::new(), end: None }
     }
 
     /// Takes the next piece; what it completes goes into the log.
@@ -58,6 +65,11 @@ impl HostLines {
     fn read(&mut self, line: &str, events: &mut EventLog) {
         match serde_json::from_str::<HostLine>(line) {
             Ok(HostLine { v, tell: Told::Event { kind, data } }) if v <= VERSION => events.record(kind, data),
+            Ok(HostLine { v, tell: Told::Used(used) }) if v <= VERSION => {
+                self.used = believable(used);
+                // On a full disk it is known until this process ends.
+                let _ = used::write(&self.dir, &self.used);
+            }
             Ok(HostLine { v, tell: Told::End(end) }) if v <= VERSION => self.end = Some(bounded(*end)),
             Ok(_) | Err(_) if line.is_empty() || self.noted => {}
             Ok(_) | Err(_) => {
@@ -67,20 +79,30 @@ impl HostLines {
         }
     }
 
-    /// How the agent ended, where the host has said so.
-    pub fn into_end(self) -> Option<AgentEnd> {
-        self.end
+    /// How the agent ended, where the host has said so, and else what it had used.
+    pub fn into_parts(self) -> (Option<AgentEnd>, Vec<ModelUsage>) {
+        (self.end, self.used)
     }
 }
 
 /// What is kept with the outcome has its room set aside: a name may be long, and many models may be named.
 fn bounded(mut end: AgentEnd) -> AgentEnd {
     end.session = end.session.filter(|session| session.len() <= MAX_NAME * 2);
-    end.usage.truncate(MAX_MODELS);
-    for ModelUsage { model, .. } in &mut end.usage {
-        model.truncate(model.floor_char_boundary(MAX_NAME));
+    if let Some(message) = &mut end.message {
+        message.truncate(message.floor_char_boundary(ERROR_MAX_BYTES));
     }
+    end.usage = believable(end.usage);
     end
+}
+
+/// What an agent says that it has used, as far as it is kept.
+fn believable(mut usage: Vec<ModelUsage>) -> Vec<ModelUsage> {
+    usage.truncate(MAX_MODELS);
+    let bounded = |mut usage: ModelUsage| {
+        usage.model.truncate(usage.model.floor_char_boundary(MAX_NAME));
+        usage.bounded()
+    };
+    usage.into_iter().map(bounded).collect()
 }
 
 #[cfg(test)]
@@ -91,11 +113,11 @@ mod tests {
     fn read(pieces: &[&str]) -> (Option<AgentEnd>, String) {
         let dir = tempfile::tempdir().expect("a folder");
         let mut events = EventLog::create(dir.path(), 1 << 20);
-        let mut lines = HostLines::new(100);
+        let mut lines = HostLines::new(dir.path(), 100);
         for piece in pieces {
             lines.push(piece, &mut events);
         }
-        (lines.into_end(), std::fs::read_to_string(dir.path().join("events.jsonl")).expect("readable"))
+        (lines.into_parts().0, std::fs::read_to_string(dir.path().join("events.jsonl")).expect("readable"))
     }
 
     #[test]
@@ -108,6 +130,33 @@ mod tests {
         assert_eq!(end.map(|end| (end.stop, end.text)), Some((Stop::Finished, "done".to_owned())));
         assert_eq!(log.lines().count(), 2, "{log}");
         assert!(log.contains(r#""kind":"tool_call","data":{"title":"ls"}"#) && log.contains("cannot be read"), "{log}");
+    }
+
+    #[test]
+    fn an_agent_that_tells_too_much_is_cut_short() {
+        let message = "é".repeat(ERROR_MAX_BYTES);
+        let usage = r#"{"model":"m","input_tokens":18446744073709551615,"cost_usd":1e308}"#;
+        let line = format!(
+            "{{\"v\":1,\"tell\":{{\"end\":{{\"stop\":\"failed\",\"message\":\"{message}\",\"usage\":[{usage}]}}}}}}\n"
+        );
+        let end = read(&[&line]).0.expect("an end");
+        assert_eq!(end.message.map(|message| message.len()), Some(ERROR_MAX_BYTES));
+        assert!(end.usage[0].cost_usd < Some(1e7) && end.usage[0].input_tokens < Some(1 << 60), "{:?}", end.usage);
+    }
+
+    #[test]
+    fn what_was_used_is_known_without_an_end_and_without_this_process() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut events = EventLog::create(dir.path(), 1 << 20);
+        let mut lines = HostLines::new(dir.path(), 100);
+        assert_eq!(used::read(dir.path()), []);
+        for cost in ["0.25", "0.5"] {
+            let line = format!("{{\"v\":1,\"tell\":{{\"used\":[{{\"model\":\"m\",\"cost_usd\":{cost}}}]}}}}\n");
+            lines.push(&line, &mut events);
+        }
+        let kept = used::read(dir.path());
+        assert_eq!(kept[0].cost_usd, Some(0.5));
+        assert_eq!(lines.into_parts(), (None, kept));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl<'a> Watch<'a> {
             limits,
             signals,
             control,
-            speech: Speech::new(pipes, events, &masker, (spec.speaks, spec.output_bytes)),
+            speech: Speech::new(held.dir(), pipes, events, &masker, (spec.speaks, spec.output_bytes)),
             masker,
             phase: Phase::Running,
             launch_error: None,
@@ -270,6 +270,7 @@ impl<'a> Watch<'a> {
             limits: self.limits.finish(),
             stderr: said.stderr,
             end: said.end,
+            used: said.used,
         };
         let record = ending.record(self.spec, &self.masker, started_at);
         OutcomeRecord { output: said.output, output_truncated: said.output_truncated, ..record }

@@ -7,11 +7,12 @@ use crate::runner::capture::{Head, Stream, Tail};
 use crate::runner::ending::STDERR_TAIL_BYTES;
 use crate::runner::events::EventLog;
 use crate::runner::protocol::Speaks;
-use bog_domain::agent_end::AgentEnd;
+use bog_domain::agent_end::{AgentEnd, ModelUsage};
 use bog_domain::event::EventKind;
 use bog_domain::mask::Masker;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::process::{ChildStderr, ChildStdout};
 
 /// One read of a pipe.
@@ -43,13 +44,16 @@ pub struct Said {
     pub output_truncated: bool,
     /// How the agent of a host ended, as far as it said; its text is `output`.
     pub end: Option<AgentEnd>,
+    /// What it had used, for the case that it did not say.
+    pub used: Vec<ModelUsage>,
     /// The end of standard error.
     pub stderr: String,
 }
 
 impl Speech {
-    /// Listens to these pipes, which must not block; keeps at most `output_bytes` bytes of what is output.
+    /// Listens to these pipes of the attempt in `dir`, which must not block; keeps at most `output_bytes` bytes of what is output.
     pub fn new(
+        dir: &Path,
         (stdout, stderr): (Option<ChildStdout>, Option<ChildStderr>),
         events: EventLog,
         masker: &Masker,
@@ -58,7 +62,7 @@ impl Speech {
         let output_bytes = usize::try_from(output_bytes).unwrap_or(usize::MAX);
         let host = match speaks {
             Speaks::Text => None,
-            Speaks::Host => Some(HostLines::new(output_bytes)),
+            Speaks::Host => Some(HostLines::new(dir, output_bytes)),
         };
         Self {
             stdout,
@@ -121,12 +125,12 @@ impl Speech {
         self.hear(&out);
         self.events.text(EventKind::Stderr, &err);
         self.tail.push(&err);
-        let mut end = self.host.and_then(HostLines::into_end);
+        let (mut end, used) = self.host.map(HostLines::into_parts).unwrap_or_default();
         if let Some(end) = &mut end {
             self.output.push(&std::mem::take(&mut end.text));
         }
         let (output, output_truncated) = self.output.into_parts();
-        Said { output, output_truncated, end, stderr: self.tail.into_text() }
+        Said { output, output_truncated, end, used, stderr: self.tail.into_text() }
     }
 }
 

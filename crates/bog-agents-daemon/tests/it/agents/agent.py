@@ -122,6 +122,12 @@ def prompt(request):
             update(session, sessionUpdate="usage_update", used=1, size=10, cost={"amount": step * 0.1, "currency": "USD"})
             permission(session, "read")
         answer(request, {"stopReason": "end_turn"})
+    elif MODE == "killed":
+        update(session, sessionUpdate="usage_update", used=1, size=10, cost={"amount": 0.5, "currency": "USD"})
+        permission(session, "read")
+        os.kill(os.getppid(), signal.SIGKILL)
+        while True:
+            read()
     elif MODE == "resumes":
         marker = "began"
         if not os.path.exists(marker):

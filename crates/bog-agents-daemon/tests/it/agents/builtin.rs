@@ -131,6 +131,8 @@ fn a_run_stops_at_its_budget_and_goes_on_after_a_restart() {
     assert!(paused["outcome"].is_null() && paused["error"].as_str().unwrap().contains("budget"), "{paused}");
     let again = daemon.post(&format!("/runs/{run}/resume"), Some(&json!({ "budget_usd": 0.01 })));
     assert_eq!(again.status, 422, "{again:?}");
+    let again = daemon.post(&format!("/runs/{run}/resume"), None);
+    assert_eq!(again.status, 422, "it would stop at once: {again:?}");
     drop(daemon);
     let daemon = world.home.start();
     assert_eq!(daemon.get(&format!("/runs/{run}"))["state"], "paused");
@@ -245,4 +247,47 @@ fn asked(state: &Path) -> Vec<String> {
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(&line[line.find('{')?..]).ok());
     let said = lines.filter(|line| line["entry"]["kind"] == "said");
     said.filter_map(|line| Some(line["entry"]["message"]["text"].as_str()?.to_owned())).collect()
+}
+
+#[test]
+fn a_run_at_its_tokens_goes_on_by_hand_and_the_next_of_its_conversation_waits_for_it() {
+    let step =
+        json!({ "calls": [{ "name": "ls", "arguments": { "path": "." } }], "usage": { "input": 1500, "output": 100 } });
+    let world = World::new(&[step, json!({ "text": "Done.", "usage": { "input": 100, "output": 10 } })]);
+    world.job("j", "budget: {tokens: 2500}\ncontinue: true");
+    let daemon = world.home.start();
+    let first = daemon.fire("j");
+    daemon.run_when(&first, "paused", |run| run["state"] == "paused");
+    let second = daemon.fire("j");
+    for too_little in [json!({}), json!({ "budget_usd": 5 }), json!({ "budget_tokens": 1600 })] {
+        let answer = daemon.post(&format!("/runs/{first}/resume"), Some(&too_little));
+        let goes_on = too_little == json!({ "budget_usd": 5 });
+        assert_eq!(answer.status == 422, !goes_on, "{too_little}: {answer:?}");
+        if goes_on {
+            daemon.run_when(&first, "paused again", |run| run["state"] == "paused" && run["attempt"] == 2);
+        }
+    }
+    assert_eq!(daemon.get(&format!("/runs/{second}"))["state"], "queued");
+    let resumed = world.home.run(&["runs", "resume", &first, "--budget-tokens", "100000"]);
+    assert!(resumed.status.success(), "{resumed:?}");
+    let ended = daemon.finished(&first);
+    assert_eq!((&ended["outcome"], &ended["output"]), (&json!("succeeded"), &json!("Done.")), "{ended}");
+    assert_eq!(ended["usage"]["input_tokens"], 1600, "{ended}");
+    daemon.run_when(&second, "its turn", |run| run["state"] != "queued");
+}
+
+#[test]
+fn two_jobs_share_a_days_money_and_neither_loses_a_fire() {
+    let config = "[budget]\ndaily_usd = 1000\n[prices.'scripted:script.jsonl']\ninput = 1000\noutput = 1000\n";
+    let slow = json!({ "text": "Done.", "delay_ms": 1500, "usage": { "input": 100, "output": 10 } });
+    let world = World::new(&[slow]);
+    std::fs::write(world.home.data().join("config.toml"), config).unwrap();
+    world.job("a", "");
+    world.job("b", "");
+    let daemon = world.home.start();
+    // The first sets aside all that is left of the day; the second waits for what comes back of it.
+    let runs = [daemon.fire("a"), daemon.fire("b"), daemon.fire("a"), daemon.fire("b")];
+    for run in runs {
+        assert_eq!(daemon.finished(&run)["outcome"], "succeeded");
+    }
 }

@@ -34,3 +34,12 @@ fn linked_runs_are_one_conversation_and_each_counts_its_own() {
     assert_eq!(second["output"], json!(format!("{session} again: Look around")), "{second}");
     assert_eq!((&first["usage"]["cost_usd"], &second["usage"]["cost_usd"]), (&json!(0.5), &json!(0.5)));
 }
+
+#[test]
+fn what_was_used_is_known_though_the_host_is_killed_by_a_tool() {
+    let bad = Bad::new("killed", "on_interrupt: fail");
+    let daemon = bad.home.start();
+    let run = bad.run(&daemon);
+    assert_eq!((&run["outcome"], &run["usage"]["cost_usd"]), (&json!("interrupted"), &json!(0.5)), "{run}");
+    assert_eq!(daemon.get("/usage?by=job")["total"]["cost_usd"], 0.5);
+}

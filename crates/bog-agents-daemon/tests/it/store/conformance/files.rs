@@ -2,7 +2,7 @@
 
 use crate::store::ledger::{Ledger, at, busy, by_hand, deliveries, ended, job};
 use bog_agents_daemon::store::{
-    Arrival, Difference, Ended, Found, Memory, NewTrigger, Observation, Remember, SaveJob, Seen,
+    Arrival, Difference, Ended, Found, Memory, More, NewTrigger, Observation, Remember, SaveJob, Seen,
 };
 use bog_domain::delivery::AfterDelivery;
 use bog_domain::fire::{Disposition, TriggerKind};
@@ -164,7 +164,7 @@ async fn an_attempt_is_known_whatever_became_of_its_run() {
         assert!(!ledger.store.finish(end.clone()).await.unwrap(), "once");
         assert_eq!(windows(&ledger, run).await, [(at(2), Some(at(3)))], "{:?}", end.then);
         if matches!(end.then, Ended::Paused) {
-            ledger.store.resume(run, None).await.unwrap();
+            ledger.store.resume(run, More::default(), false).await.unwrap();
             assert_eq!(windows(&ledger, run).await, [(at(2), Some(at(3)))], "resumed");
             ledger.claim(run).await;
             let both = windows(&ledger, run).await;
