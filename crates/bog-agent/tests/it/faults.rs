@@ -44,7 +44,8 @@ async fn what_passes_is_tried_again_until_there_is_an_answer() {
     ];
     let (report, told, requests) = against(&answers).await;
     assert_eq!((report.stop, report.text.as_deref()), (Some(Stop::Finished), Some("hello")));
-    assert_eq!((requests.len(), report.steps, notes(&told).len()), (7, 1, 6), "{:?}", notes(&told));
+    // The answer that broke off is a step too: it is paid for.
+    assert_eq!((requests.len(), report.steps, notes(&told).len()), (7, 2, 6), "{:?}", notes(&told));
     assert!(notes(&told)[3].contains("broke off"), "{:?}", notes(&told));
     let usage = &report.usage[0];
     assert_eq!((usage.input_tokens, usage.cache_read_tokens, usage.output_tokens), (Some(6), Some(4), Some(2)));
