@@ -12,7 +12,9 @@ use bog_domain::spec::{JobSpec, yaml};
 use futures::future::try_join_all;
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
 
 /// Jobs written to the store in one commit.
 const BATCH: usize = 256;
@@ -26,6 +28,14 @@ pub struct Reconciled {
     pub deleted: usize,
     /// Files that are not valid.
     pub invalid: usize,
+}
+
+impl AddAssign for Reconciled {
+    fn add_assign(&mut self, more: Self) {
+        self.saved += more.saved;
+        self.deleted += more.deleted;
+        self.invalid += more.invalid;
+    }
 }
 
 /// A file that differs from what the store knows.
@@ -44,7 +54,7 @@ impl Jobs {
     /// Brings the store in line with every file.
     ///
     /// # Errors
-    /// When the folder cannot be read - then every job stays as it is - or the store cannot be written.
+    /// When the folder cannot be read - then no job is deleted - or the store cannot be written.
     pub async fn reconcile(&self) -> Result<Reconciled, JobsError> {
         let (done, gone) = self.take_all().await?;
         Ok(Reconciled { deleted: self.delete_lost(gone).await?, ..done })
@@ -69,15 +79,25 @@ impl Jobs {
         self.restore_lost_folder().await?;
         let known: HashMap<JobId, FileState> = self.inner.store.files().await?.into_iter().collect();
         let (folder, defaults) = (self.inner.folder.clone(), self.inner.defaults.clone());
-        let scan = move || scan(&folder, known, &defaults);
-        let (differences, gone) =
-            crate::tasks::blocking(scan).await.map_err(|error| JobsError::Io(error.to_string()))?.map_err(|error| {
-                JobsError::Io(format!(
-                    "`{}` cannot be read: {error}; jobs go on as they were; make it readable for this user",
-                    self.inner.folder.display()
-                ))
-            })?;
-        Ok((self.apply(differences, true).await?, gone))
+        self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        let (found, mut differences) = mpsc::channel(BATCH);
+        // As they are found, so that ten thousand new files are never all in memory.
+        let apply = async move {
+            let (mut done, mut batch) = (Reconciled::default(), Vec::with_capacity(BATCH));
+            while differences.recv_many(&mut batch, BATCH).await > 0 {
+                done += self.apply(batch.drain(..)).await?;
+            }
+            Ok::<_, JobsError>(done)
+        };
+        let scan = crate::tasks::blocking(move || scan(&folder, known, &defaults, &found));
+        let (gone, done) = tokio::join!(scan, apply);
+        let gone = gone.map_err(|error| JobsError::Io(error.to_string()))?.map_err(|error| {
+            JobsError::Io(format!(
+                "`{}` cannot be read: {error}; jobs go on as they were; make it readable for this user",
+                self.inner.folder.display()
+            ))
+        })?;
+        Ok((done?, gone))
     }
 
     /// Takes over these files; the jobs whose files are gone are the rest.
@@ -103,7 +123,7 @@ impl Jobs {
                 (Looked::Same, _) => {}
             }
         }
-        Ok((self.apply(differences, false).await?, gone))
+        Ok((self.apply(differences).await?, gone))
     }
 
     /// What is wrong with files that have no good revision to go on with.
@@ -113,12 +133,9 @@ impl Jobs {
         unusable.iter().map(|(path, why)| format!("`{}`: {why}", path.display())).collect()
     }
 
-    async fn apply(&self, differences: Vec<Difference>, all: bool) -> Result<Reconciled, JobsError> {
+    async fn apply(&self, differences: impl IntoIterator<Item = Difference>) -> Result<Reconciled, JobsError> {
         let mut done = Reconciled::default();
         let (mut saves, mut touched) = (Vec::new(), Vec::new());
-        if all {
-            self.inner.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
-        }
         for difference in differences {
             match difference {
                 Difference::Touched { id, state } => touched.push(self.inner.store.note_file(id, state, None)),
@@ -206,16 +223,23 @@ impl Jobs {
     }
 }
 
-type Scan = (Vec<Difference>, Vec<JobId>);
-
-fn scan(folder: &Path, mut known: HashMap<JobId, FileState>, defaults: &Defaults) -> io::Result<Scan> {
-    let mut differences = Vec::new();
+/// Tells of every file that differs from what is known, as long as somebody listens. Returns the jobs whose files are gone.
+fn scan(
+    folder: &Path,
+    mut known: HashMap<JobId, FileState>,
+    defaults: &Defaults,
+    found: &mpsc::Sender<Difference>,
+) -> io::Result<Vec<JobId>> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let Some(id) = job_of(&path) else { continue };
         let state = id.as_ref().ok().and_then(|id| known.remove(id));
         match look(&path, id, state.as_ref(), defaults) {
-            Looked::Different(difference) => differences.push(difference),
+            Looked::Different(difference) => {
+                if found.blocking_send(difference).is_err() {
+                    return Ok(Vec::new());
+                }
+            }
             Looked::Gone(id) => {
                 // Listed a moment ago: it goes with those that are not listed.
                 known.insert(id, state.unwrap_or_default());
@@ -223,7 +247,7 @@ fn scan(folder: &Path, mut known: HashMap<JobId, FileState>, defaults: &Defaults
             Looked::Same => {}
         }
     }
-    Ok((differences, known.into_keys().collect()))
+    Ok(known.into_keys().collect())
 }
 
 enum Looked {
