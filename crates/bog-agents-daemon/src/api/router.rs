@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
@@ -20,8 +21,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// How long a request may take until its answer begins.
 const MAX_TIME: Duration = Duration::from_secs(60);
@@ -43,41 +42,40 @@ impl From<SocketAddr> for Reach {
 }
 
 /// The API over `app`. Streams of events end with `stop`.
+///
+/// Each handler says its path once more for [`openapi`], whose tests compare the two.
 pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
-    let (map, mut document) = OpenApiRouter::with_openapi(openapi::frame())
-        .routes(routes!(jobs::all, jobs::create))
-        .routes(routes!(jobs::show, jobs::replace, jobs::patch, jobs::delete))
-        .routes(routes!(jobs::enable))
-        .routes(routes!(jobs::disable))
-        .routes(routes!(fire::run))
-        .routes(routes!(runs::of_job))
-        .routes(routes!(fires::of_job))
-        .routes(routes!(next::next))
-        .routes(routes!(effective::effective))
-        .routes(routes!(explain::explain))
-        .routes(routes!(revisions::of_job))
-        .routes(routes!(runs::all))
-        .routes(routes!(runs::show))
-        .routes(routes!(events::events))
-        .routes(routes!(runs::cancel))
-        .routes(routes!(runs::resume))
-        .routes(routes!(fire::rerun))
-        .routes(routes!(fires::all))
-        .routes(routes!(deliveries::all))
-        .routes(routes!(deliveries::show))
-        .routes(routes!(deliveries::redeliver))
-        .routes(routes!(deliveries::test))
-        .routes(routes!(fires::show))
-        .routes(routes!(usage::usage))
-        .routes(routes!(health::health))
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(openapi::document))
-        .routes(routes!(admin::drain))
-        .routes(routes!(admin::rotate_token))
-        .split_for_parts();
-    let (open, open_document) =
-        OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz)).split_for_parts();
-    document.merge(open_document);
+    let map = Router::new()
+        .route("/jobs", get(jobs::all).post(jobs::create))
+        .route("/jobs/{id}", get(jobs::show).put(jobs::replace).patch(jobs::patch).delete(jobs::delete))
+        .route("/jobs/{id}/enable", post(jobs::enable))
+        .route("/jobs/{id}/disable", post(jobs::disable))
+        .route("/jobs/{id}/run", post(fire::run))
+        .route("/jobs/{id}/runs", get(runs::of_job))
+        .route("/jobs/{id}/fires", get(fires::of_job))
+        .route("/jobs/{id}/next", get(next::next))
+        .route("/jobs/{id}/effective", get(effective::effective))
+        .route("/jobs/{id}/explain", get(explain::explain))
+        .route("/jobs/{id}/revisions", get(revisions::of_job))
+        .route("/jobs/{id}/outputs/test", post(deliveries::test))
+        .route("/runs", get(runs::all))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/events", get(events::events))
+        .route("/runs/{id}/cancel", post(runs::cancel))
+        .route("/runs/{id}/resume", post(runs::resume))
+        .route("/runs/{id}/rerun", post(fire::rerun))
+        .route("/fires", get(fires::all))
+        .route("/fires/{id}", get(fires::show))
+        .route("/deliveries", get(deliveries::all))
+        .route("/deliveries/{id}", get(deliveries::show))
+        .route("/deliveries/{id}/redeliver", post(deliveries::redeliver))
+        .route("/usage", get(usage::usage))
+        .route("/health", get(health::health))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi::document))
+        .route("/drain", post(admin::drain))
+        .route("/admin/rotate-token", post(admin::rotate_token));
+    let open = Router::new().route("/livez", get(health::livez)).route("/readyz", get(health::readyz));
     let open = open.method_not_allowed_fallback(other_method).layer(from_fn(hold));
     map.method_not_allowed_fallback(other_method)
         // Within what holds the connection until the answer has been taken.
@@ -90,7 +88,6 @@ pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
         .with_state(app)
         .layer(Extension(stop))
         .layer(Extension(reach))
-        .layer(Extension(Arc::new(document)))
         .layer(from_fn(frame))
 }
 
