@@ -117,7 +117,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 /// Runs a command on this thread.
-fn wait(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+fn wait<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 

@@ -11,6 +11,7 @@ mod clock;
 mod contained;
 mod crash_windows;
 mod database;
+mod demo;
 mod disk_full;
 mod files;
 mod gate;

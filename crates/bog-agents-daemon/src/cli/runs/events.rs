@@ -2,7 +2,9 @@
 
 use super::super::out::{Ink, Paint};
 use crate::api::wire::Event;
+use bog_domain::agent_end::ModelUsage;
 use bog_domain::event::EventKind;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Puts events into lines. Pieces of text are written as they come; whatever follows an open line ends it first.
@@ -50,7 +52,7 @@ impl Lines {
             EventKind::ToolCall => self.aside(&format!("tool {}", named(data, &["title", "name", "tool"]))),
             EventKind::ToolResult => self.aside(&format!("tool result {}", named(data, &["title", "status", "name"]))),
             EventKind::Plan => plan(data).iter().map(|line| self.aside(line)).collect(),
-            EventKind::Usage => self.aside(&format!("usage {data}")),
+            EventKind::Usage => used(data).iter().map(|line| self.aside(line)).collect(),
         }
     }
 
@@ -84,6 +86,25 @@ fn plan(data: &Value) -> Vec<String> {
     entries.map(line).collect()
 }
 
+/// A line for each model, with what the run has used of it so far.
+fn used(data: &Value) -> Vec<String> {
+    let models: Option<Vec<ModelUsage>> = data.get("models").and_then(|models| Deserialize::deserialize(models).ok());
+    let Some(models) = models else { return vec![format!("usage {data}")] };
+    let line = |used: &ModelUsage| {
+        let tokens = |count: Option<u64>, what: &str| count.map(|count| format!("{count} {what}"));
+        let parts = [
+            tokens(used.input_tokens, "in"),
+            tokens(used.output_tokens, "out"),
+            tokens(used.cache_read_tokens, "from cache"),
+            tokens(used.cache_write_tokens, "to cache"),
+            used.cost_usd.map(|usd| format!("{usd} USD")),
+        ];
+        let of = if used.model.is_empty() { String::new() } else { format!(" {}", used.model) };
+        format!("so far{of}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    };
+    models.iter().map(line).collect()
+}
+
 fn text(data: &Value) -> &str {
     data.get("text").and_then(Value::as_str).unwrap_or_default()
 }
@@ -113,6 +134,7 @@ mod tests {
             event(2, EventKind::Stdout, json!({"text": "again"})),
             event(2, EventKind::ToolCall, json!({"name": "grep", "id": 7})),
             event(2, EventKind::Usage, json!({"input_tokens": 5})),
+            event(2, EventKind::Usage, json!({"models": [{"model": "m:1", "input_tokens": 5, "cost_usd": 0.00123}]})),
             event(2, EventKind::AgentText, json!({"text": "done"})),
         ];
         let mut text: String = events.iter().map(|event| lines.add(event)).collect();
