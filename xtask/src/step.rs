@@ -12,9 +12,17 @@ pub fn root() -> PathBuf {
 }
 
 /// A `cargo` command in the workspace's root, with the same cargo that built us.
+///
+/// Without what that one says about this crate: build scripts such as ring's read it, and would build everything again
+/// whenever it is there and was not the last time.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -1,4 +1,4 @@
-//! The built-in agent: from a request to the first call of the model, what a step takes without the model, what memory it
+//! The built-in agent: from a signed webhook to the first call of the model, what a step takes without the model, what memory it
 //! needs, and ten at once. The model is one on loopback that answers at once, reached as every provider is: through the
 //! relay of the sandbox.
 
@@ -8,13 +8,16 @@ use super::limits::Limits;
 use super::llm::{Call, Llm};
 use super::proc::pss_kib;
 use super::stats::Samples;
-use super::{Effort, Row};
+use super::{Effort, Row, hooks};
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Tool calls of a conversation.
 const STEPS: usize = 5;
+/// Where the first job's webhook is sent to.
+const HOOK: &str = "/hooks/agent";
 /// Runs at once.
 const AT_ONCE: usize = 10;
 
@@ -26,8 +29,9 @@ pub fn measure(effort: Effort, _: &Limits) -> Result<Vec<Row>> {
     let mut first = Vec::new();
     let mut between = Vec::new();
     for round in 0..effort.pick(105, 25) {
-        let (sent, run) = fire(&mut client, "agent-0")?;
-        finished(&mut client, &run)?;
+        let accepted = client.exchange(&hooks::request(HOOK, round))?;
+        let sent = accepted.sent_at;
+        finished(&mut client, run_of(&accepted.json(202)?["fires"][0])?)?;
         let mut calls = llm.take();
         calls.sort_by_key(|call| call.came);
         // The first ones warm caches.
@@ -39,15 +43,18 @@ pub fn measure(effort: Effort, _: &Limits) -> Result<Vec<Row>> {
     }
     let (first, between) = (Samples::new(first), Samples::new(between));
     let begun = Instant::now();
-    let runs: Vec<String> =
-        (0..AT_ONCE).map(|n| Ok(fire(&mut client, &format!("agent-{n}"))?.1)).collect::<Result<_>>()?;
+    let runs: Vec<String> = (0..AT_ONCE).map(|n| fire(&mut client, &format!("agent-{n}"))).collect::<Result<_>>()?;
     for run in &runs {
         finished(&mut client, run)?;
     }
     let all = format!("{:.0} ms in all", begun.elapsed().as_secs_f64() * 1e3);
     drop((daemon, data));
     Ok(vec![
-        Row::new(format!("request to the first model call, {} runs", first.len()), first.p50_p99(), "p50 60 ms"),
+        Row::new(
+            format!("last byte of a signed webhook to the first model call, {} runs", first.len()),
+            first.p50_p99(),
+            "p50 60 ms",
+        ),
         Row::new(
             format!("a step of the agent without the model, {} steps", between.len()),
             between.p50_p99(),
@@ -63,7 +70,7 @@ fn memory() -> Result<Row> {
     let llm = Llm::start(1, Duration::from_secs(2))?;
     let (data, daemon) = daemon("agent-memory", &llm)?;
     let mut client = daemon.connect()?;
-    let (_, run) = fire(&mut client, "agent-0")?;
+    let run = fire(&mut client, "agent-0")?;
     let deadline = Instant::now() + Duration::from_secs(20);
     while llm.take().is_empty() {
         if Instant::now() > deadline {
@@ -87,20 +94,25 @@ fn daemon(name: &str, llm: &Llm) -> Result<(Scratch, Daemon)> {
     let data = Scratch::new(name)?;
     data.max_concurrent(u32::try_from(AT_ONCE)?)?;
     for n in 0..AT_ONCE {
-        let text = format!("name: agent-{n}\nprompt: Look around\nmodel: openai:gpt-4o\n");
+        let hook = if n == 0 { hooks::trigger(HOOK) } else { String::new() };
+        let text = format!("name: agent-{n}\nprompt: Look around\nmodel: openai:gpt-4o\n{hook}");
         fs::write(data.path().join(format!("jobs/agent-{n}.yaml")), text)?;
     }
     let url = format!("{}/v1", llm.url);
-    let daemon = Daemon::start_with(&data, &[("OPENAI_BASE_URL", &url), ("OPENAI_API_KEY", "sk-of-the-benchmark")])?;
+    let daemon = Daemon::start_with(
+        &data,
+        &[("OPENAI_BASE_URL", &url), ("OPENAI_API_KEY", "sk-of-the-benchmark"), hooks::SECRET],
+    )?;
     Ok((data, daemon))
 }
 
-/// Fires a job: when the last byte of the request was sent, and the run.
-fn fire(client: &mut Client, job: &str) -> Result<(SystemTime, String)> {
-    let accepted = client.post(&format!("/jobs/{job}/run"))?;
-    let sent = accepted.sent_at;
-    let answer = accepted.json(202)?;
-    Ok((sent, answer["run_id"].as_str().context("the answer has no `run_id`")?.to_owned()))
+/// Fires a job by hand, and says which run that is.
+fn fire(client: &mut Client, job: &str) -> Result<String> {
+    Ok(run_of(&client.post(&format!("/jobs/{job}/run"))?.json(202)?)?.to_owned())
+}
+
+fn run_of(fired: &Value) -> Result<&str> {
+    fired["run_id"].as_str().context("the answer has no `run_id`")
 }
 
 /// Waits for a run's end.

@@ -47,7 +47,7 @@ fn accept(effort: Effort, limits: &Limits) -> Result<Row> {
     let folder = data.path().to_string_lossy();
     let hold = ["sh", "-c", "while [ -d \"$0\" ]; do sleep 0.2; done", &*folder];
     let more = "overlap: queue\nmax_queued: 1000000\nsandbox: {shell: host}\ntrust: {event: full}\n";
-    jobs::command(&data, "held", &hold, &format!("{more}{}", trigger("held")))?;
+    jobs::command(&data, "held", &hold, &format!("{more}{}", trigger("/hooks/held")))?;
     let daemon = Daemon::start_with(&data, &[SECRET])?;
     let (samples, elapsed) = flood(effort, daemon.address(), "/hooks/held", &[200, 202])?;
     let rate = per_second(samples.len(), elapsed);
@@ -68,7 +68,7 @@ fn to_agent(effort: Effort) -> Result<Row> {
     let data = Scratch::new("webhook-to-agent")?;
     data.max_concurrent(8)?;
     let program = std::env::current_exe()?;
-    jobs::command(&data, "stamp", &[&*program.to_string_lossy(), "stamp"], &trigger("stamp"))?;
+    jobs::command(&data, "stamp", &[&*program.to_string_lossy(), "stamp"], &trigger("/hooks/stamp"))?;
     let daemon = Daemon::start_with(&data, &[SECRET])?;
     let mut client = daemon.connect()?;
     let mut once = |number: usize| -> Result<Duration> {
@@ -124,12 +124,13 @@ fn flood(effort: Effort, address: SocketAddr, path: &str, good: &[u16]) -> Resul
     Ok((Samples::new(samples), start.elapsed()))
 }
 
-fn trigger(path: &str) -> String {
-    format!("triggers:\n  - {{type: webhook, path: /hooks/{path}, secret_env: {}}}\n", SECRET.0)
+/// The lines of a job that is fired by requests to a path.
+pub fn trigger(path: &str) -> String {
+    format!("triggers:\n  - {{type: webhook, path: {path}, secret_env: {}}}\n", SECRET.0)
 }
 
 /// A signed request under a delivery id of its own.
-fn request(path: &str, number: usize) -> String {
+pub fn request(path: &str, number: usize) -> String {
     let body = body();
     let mut mac =
         Hmac::<Sha256>::new_from_slice(SECRET.1.as_bytes()).unwrap_or_else(|_| unreachable!("any key will do"));

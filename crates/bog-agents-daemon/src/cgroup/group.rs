@@ -1,7 +1,8 @@
-//! One attempt's group: made, limited, read, emptied and removed by its runner, entered by the launch stage.
+//! One attempt's group: made, limited, filled, read, emptied and removed by its runner.
 
 use super::subtree::made;
-use super::{CONTROLLERS, Controller, PROCS, SELF, give_to_children, listed};
+use super::{CONTROLLERS, Controller, PROCS, give_to_children, listed};
+use nix::unistd::Pid;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,12 +48,13 @@ impl Group {
         Ok(Self { path: path.to_owned(), controllers: listed(&path.join(CONTROLLERS)) })
     }
 
-    /// Moves the calling process into the group at `path`; its children are born there.
+    /// Moves a process into it; what that one starts from then on is born there. The kernel takes its time over it: ten
+    /// milliseconds are usual.
     ///
     /// # Errors
-    /// Where the group is gone or the kernel refuses.
-    pub fn enter(path: &Path) -> io::Result<()> {
-        fs::write(path.join(PROCS), SELF)
+    /// Where the process or the group is gone, or the kernel refuses.
+    pub fn take_in(&self, process: Pid) -> io::Result<()> {
+        fs::write(self.path.join(PROCS), process.to_string())
     }
 
     /// Where it is.

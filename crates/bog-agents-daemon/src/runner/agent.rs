@@ -1,7 +1,7 @@
 //! The agent's process as the runner sees it: started through the launch stage, with three non-blocking pipes.
 
 use super::launch::{LaunchSpec, Reports, bequeath, pipe, report_pipe};
-use super::limits::LaunchLimits;
+use super::limits::Limits;
 use super::protocol::{AttemptSpec, Speaks};
 use super::tree::Tree;
 use super::{LAUNCH, OWN_PROGRAM};
@@ -48,7 +48,7 @@ impl Agent {
     ///
     /// # Errors
     /// Where no process can be made at all; that the program is missing is only known later, by a report.
-    pub fn start(spec: &AttemptSpec, split: Split, limits: LaunchLimits, relay: Option<Relay>) -> io::Result<Self> {
+    pub fn start(spec: &AttemptSpec, split: Split, limits: &Limits, relay: Option<Relay>) -> io::Result<Self> {
         let is_table = split.held.contains(&Mechanism::PidNamespace);
         let (reports, report) = report_pipe()?;
         let (told, mut tell) = pipe()?;
@@ -60,7 +60,7 @@ impl Agent {
             sandbox: spec.sandbox.clone(),
             split,
             relay: passage,
-            limits,
+            limits: limits.for_launch(),
         };
         let mut command = Command::new(OWN_PROGRAM);
         command.arg0("bog-agents-daemon").args([LAUNCH, &told.as_raw_fd().to_string(), "--"]).args(&spec.command);
@@ -70,10 +70,12 @@ impl Agent {
         let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         // A pipe ends for us when the last who has its other end is gone.
         drop((report, told, to_relay));
-        // Fails only where the launch stage is gone already, which will be noticed.
-        let _ = tell.write_all(&serde_json::to_vec(&launch)?);
-        drop(tell);
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        // Fails only where the launch stage is gone already, which will be noticed.
+        let _ = tell.write_all(format!("{}\n", serde_json::to_string(&launch)?).as_bytes());
+        // By us, because it takes a while: meanwhile the launch stage sets up the rest.
+        limits.take_in(pid);
+        drop(tell);
         let tree = if is_table { Tree::Table(pid) } else { Tree::Descendants };
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let stdin = match (child.stdin.take(), &spec.stdin) {

@@ -176,7 +176,7 @@ fn start(spec: &AttemptSpec, dir: &Path) -> Result<(Agent, Limits), String> {
         }
     };
     let limits = Limits::prepare(spec, dir, &split, watch::now());
-    match Agent::start(spec, split, limits.for_launch(), relay) {
+    match Agent::start(spec, split, &limits, relay) {
         Ok(agent) => Ok((agent, limits)),
         Err(error) => {
             limits.finish();

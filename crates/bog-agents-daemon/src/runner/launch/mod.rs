@@ -28,7 +28,7 @@ use report::Reporter;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -39,8 +39,8 @@ const EXIT_NOT_LAUNCHED: u8 = 127;
 /// Whom the kernel ends first when memory runs out: the agent, not the daemon.
 const OOM_SCORE: &str = "500";
 
-/// What the launch stage is told, besides the agent's command: as JSON, by a pipe that it inherits and whose number is
-/// its first argument. Not in the argument itself: those of an init can be read by what it started, and what is kept from
+/// What the launch stage is told, besides the agent's command: as a line of JSON, by a pipe that it inherits and whose number
+/// is its first argument. Not in the argument itself: those of an init can be read by what it started, and what is kept from
 /// an agent has names. Nor is there a limit to its size.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,23 +69,24 @@ struct Agent<'a> {
 }
 
 impl LaunchSpec {
-    /// Reads what was inherited, once it has come whole.
-    fn take(inherited: RawFd) -> io::Result<Self> {
-        let mut text = Vec::new();
-        inherit::take_over(inherited, OpenOptions::new().read(true))?.read_to_end(&mut text)?;
-        Ok(serde_json::from_slice(&text)?)
+    /// Reads what was inherited: the first line. The pipe ends when the agent may be started.
+    fn take(inherited: RawFd) -> io::Result<(Self, impl Read)> {
+        let mut pipe = BufReader::new(inherit::take_over(inherited, OpenOptions::new().read(true))?);
+        let mut line = String::new();
+        pipe.read_line(&mut line)?;
+        Ok((serde_json::from_str(&line)?, pipe))
     }
 }
 
 /// Starts the agent, or reports why not. `spec` is the number of the pipe with a [`LaunchSpec`].
 pub fn run(spec: &OsStr, command: &[OsString]) -> ExitCode {
     let spec = spec.to_str().and_then(|number| LaunchSpec::take(number.parse().ok()?).ok());
-    let told = spec.and_then(|spec| Some((Reporter::take(spec.report_fd).ok()?, spec)));
-    let Some((mut reporter, spec)) = told else {
+    let told = spec.and_then(|(spec, go)| Some((Reporter::take(spec.report_fd).ok()?, spec, go)));
+    let Some((mut reporter, spec, go)) = told else {
         eprintln!("`launch` is for the runner only; use `bog-agents-daemon job run ID` to run a job");
         return ExitCode::from(EXIT_NOT_LAUNCHED);
     };
-    let started = confine(spec, command, &reporter).and_then(|agent| {
+    let started = confine(spec, go, command, &reporter).and_then(|agent| {
         if Pid::this().as_raw() == 1 {
             init::start(&agent, &mut reporter)
         } else {
@@ -101,13 +102,18 @@ pub fn run(spec: &OsStr, command: &[OsString]) -> ExitCode {
     }
 }
 
-/// Sets up all that is to hold for this process and whatever it becomes or starts.
-fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -> Result<Agent<'a>, LaunchError> {
+/// Sets up all that is to hold for this process and whatever it becomes or starts. Comes back when `go` has ended.
+fn confine<'a>(
+    spec: LaunchSpec,
+    mut go: impl Read,
+    command: &'a [OsString],
+    reporter: &Reporter,
+) -> Result<Agent<'a>, LaunchError> {
     let bind = |errno| LaunchError::at(Step::Bind, errno);
     reporter.tie_to_runner().map_err(bind)?;
     let relay = spec.relay.map(Passage::take).transpose().map_err(|error| LaunchError::at(Step::Bind, error))?;
     setsid().map_err(bind)?;
-    spec.limits.enter();
+    LaunchLimits::step_back();
     // Best effort: some containers do not allow it, and the agent runs as well without.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     std::env::set_current_dir(&spec.working_dir).map_err(|error| LaunchError::at(Step::WorkingDir, error))?;
@@ -136,6 +142,8 @@ fn confine<'a>(spec: LaunchSpec, command: &'a [OsString], reporter: &Reporter) -
             agent.held = applied.containment;
         }
     }
+    // The runner moves this process into the attempt's control group meanwhile; what is started must be born there.
+    go.read_to_end(&mut Vec::new()).map_err(|error| LaunchError::at(Step::Limits, error))?;
     // Not before: to build a sandbox takes more than an agent may be allowed.
     spec.limits.apply().map_err(|error| LaunchError::at(Step::Limits, error))?;
     Ok(agent)

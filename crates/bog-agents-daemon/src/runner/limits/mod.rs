@@ -69,7 +69,6 @@ pub struct Kernel {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchLimits {
-    group: Option<PathBuf>,
     rlimits: Rlimits,
 }
 
@@ -108,9 +107,14 @@ impl Limits {
 
     /// What the launch stage is to do to itself.
     pub fn for_launch(&self) -> LaunchLimits {
-        LaunchLimits {
-            group: self.group.as_ref().map(|group| group.path().to_owned()),
-            rlimits: Rlimits::of(&self.allowed, self.kernel.memory, self.init),
+        LaunchLimits { rlimits: Rlimits::of(&self.allowed, self.kernel.memory, self.init) }
+    }
+
+    /// Moves the launch stage into the attempt's group, before it starts anything. Best effort: it is seen whether the tree
+    /// is in its group, and looked after if not.
+    pub fn take_in(&self, launch: Pid) {
+        if let Some(group) = &self.group {
+            let _ = group.take_in(launch);
         }
     }
 
@@ -206,12 +210,8 @@ impl Kernel {
 }
 
 impl LaunchLimits {
-    /// First thing of all: what the launch stage does itself is the attempt's, too. Best effort: the runner sees whether it
-    /// is in its group, and looks after it if not.
-    pub fn enter(&self) {
-        if let Some(group) = &self.group {
-            let _ = Group::enter(group);
-        }
+    /// First thing of all.
+    pub fn step_back() {
         // The daemon and the runner must get the processor whatever the agent does with it. A session has a share of its
         // own where the kernel groups by sessions (`sched(7)`, autogroup): there its weight is what counts.
         let _ = rustix::process::nice(NICENESS);
