@@ -12,7 +12,7 @@ use super::{Effort, Row, hooks};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::fs;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Tool calls of a conversation.
 const STEPS: usize = 5;
