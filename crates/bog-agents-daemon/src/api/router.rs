@@ -43,7 +43,7 @@ impl From<SocketAddr> for Reach {
 
 /// The API over `app`. Streams of events end with `stop`.
 ///
-/// Each handler says its path once more for [`openapi`], whose tests compare the two.
+/// Each handler says its path once more for `api::openapi`, whose tests compare the two.
 pub fn router(app: Arc<App>, reach: Reach, stop: CancellationToken) -> Router {
     let map = Router::new()
         .route("/jobs", get(jobs::all).post(jobs::create))
