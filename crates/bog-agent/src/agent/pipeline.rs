@@ -132,6 +132,7 @@ mod tests {
         );
         assert!(asked("", &step("b", "{{steps.later}}"), &results, None).unwrap_err().contains("`later`"));
     }
+
     #[test]
     fn only_marked_places_are_filled_and_each_once() {
         let step = |name: &str, prompt: &str| Step { name: name.to_owned(), prompt: prompt.to_owned() };

@@ -1,6 +1,6 @@
 //! Loops of jobs that fire each other, and what holds them, on the real binary.
 
-use super::support::{Home, PROGRAM, eventually};
+use super::support::{Daemon, Home, PROGRAM, eventually};
 use serde_json::{Value, json};
 
 /// A job whose agent fires another by the command line, as one may that has no sandbox.
@@ -10,6 +10,18 @@ fn fires(other: &str, more: &str) -> String {
     )
 }
 
+/// Waits until a loop is held, and finds one fire by hand, one after the other until the eighth, and the one that is blocked.
+fn held_at_its_depth(daemon: &Daemon) {
+    let blocked = || daemon.list("/fires?disposition=blocked");
+    eventually("the loop is held", || !blocked().is_empty());
+    eventually("what ran has ended", || daemon.list("/runs").iter().all(|run| run["state"] == "finished"));
+    let blocked = blocked();
+    assert_eq!(blocked.len(), 1, "{blocked:?}");
+    assert_eq!((&blocked[0]["cause"]["depth"], &blocked[0]["reason"]), (&json!(9), &json!("depth")), "{blocked:?}");
+    let depths: Vec<Value> = daemon.list("/fires").iter().map(|fire| fire["cause"]["depth"].clone()).collect();
+    assert_eq!(depths, (0..10).map(Value::from).collect::<Vec<_>>());
+}
+
 #[test]
 fn jobs_that_fire_each_other_are_stopped_with_one_incident() {
     let home = Home::new();
@@ -17,15 +29,7 @@ fn jobs_that_fire_each_other_are_stopped_with_one_incident() {
     home.job("pong", &fires("ping", ""));
     let daemon = home.start();
     daemon.fire("ping");
-    let blocked = || daemon.list("/fires?disposition=blocked");
-    eventually("the loop is held", || !blocked().is_empty());
-    eventually("what ran has ended", || daemon.list("/runs").iter().all(|run| run["state"] == "finished"));
-    let blocked = blocked();
-    assert_eq!(blocked.len(), 1, "{blocked:?}");
-    // By hand at 0, then one after the other until the eighth.
-    assert_eq!((&blocked[0]["cause"]["depth"], &blocked[0]["reason"]), (&json!(9), &json!("depth")), "{blocked:?}");
-    let depths: Vec<Value> = daemon.list("/fires").iter().map(|fire| fire["cause"]["depth"].clone()).collect();
-    assert_eq!(depths, (0..10).map(Value::from).collect::<Vec<_>>());
+    held_at_its_depth(&daemon);
     let problem = daemon.problem("job `pong` is in a loop: 1 of its fires were blocked (depth)");
     assert!(problem.contains("fires list --job pong --disposition blocked"), "{problem}");
     for command in [&["status"][..], &["doctor"]] {
@@ -71,13 +75,7 @@ fn jobs_whose_outputs_are_each_others_files_are_stopped_with_one_incident() {
         }
         let daemon = home.start();
         daemon.fire("ping");
-        let blocked = || daemon.list("/fires?disposition=blocked");
-        eventually("the loop is held", || !blocked().is_empty());
-        eventually("what ran has ended", || daemon.list("/runs").iter().all(|run| run["state"] == "finished"));
-        let blocked = blocked();
-        assert_eq!(blocked.len(), 1, "{blocked:?}");
-        let depths: Vec<Value> = daemon.list("/fires").iter().map(|fire| fire["cause"]["depth"].clone()).collect();
-        assert_eq!(depths, (0..10).map(Value::from).collect::<Vec<_>>());
+        held_at_its_depth(&daemon);
         daemon.problem("is in a loop: 1 of its fires were blocked (depth)");
     }
 }

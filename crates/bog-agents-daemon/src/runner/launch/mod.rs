@@ -16,7 +16,7 @@ pub use init::{ASK_ALL, END_ALL};
 pub use report::{Report, Reports, report_pipe};
 
 use crate::relay::{Passage, hand_over};
-use crate::runner::limits::LaunchLimits;
+use crate::runner::limits::{Rlimits, step_back};
 use crate::sandbox::policy::{Enforcement, Policy};
 use crate::sandbox::{self, Split};
 use bog_domain::containment::{Containment, NetworkAccess};
@@ -57,7 +57,7 @@ pub struct LaunchSpec {
     pub relay: Option<Passage>,
     /// What the agent may consume.
     #[serde(default)]
-    pub limits: LaunchLimits,
+    pub limits: Rlimits,
 }
 
 /// The agent about to be started.
@@ -113,7 +113,7 @@ fn confine<'a>(
     reporter.tie_to_runner().map_err(bind)?;
     let relay = spec.relay.map(Passage::take).transpose().map_err(|error| LaunchError::at(Step::Bind, error))?;
     setsid().map_err(bind)?;
-    LaunchLimits::step_back();
+    step_back();
     // Best effort: some containers do not allow it, and the agent runs as well without.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     std::env::set_current_dir(&spec.working_dir).map_err(|error| LaunchError::at(Step::WorkingDir, error))?;

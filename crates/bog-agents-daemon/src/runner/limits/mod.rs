@@ -34,7 +34,6 @@ use bog_domain::containment::{Enforcer, LimitHeld, LimitHit, LimitKind, Mechanis
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use watchdog::Watchdog;
@@ -63,13 +62,6 @@ pub struct Kernel {
     pub pids: bool,
     /// `cpu.max` is set.
     pub cpu: bool,
-}
-
-/// What the launch stage is to do to itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LaunchLimits {
-    rlimits: Rlimits,
 }
 
 /// What is known of an attempt's limits when its tree is gone.
@@ -106,8 +98,8 @@ impl Limits {
     }
 
     /// What the launch stage is to do to itself.
-    pub fn for_launch(&self) -> LaunchLimits {
-        LaunchLimits { rlimits: Rlimits::of(&self.allowed, self.kernel.memory, self.init) }
+    pub fn for_launch(&self) -> Rlimits {
+        Rlimits::of(&self.allowed, self.kernel.memory, self.init)
     }
 
     /// Moves the launch stage into the attempt's group, before it starts anything. Best effort: it is seen whether the tree
@@ -209,22 +201,12 @@ impl Kernel {
     }
 }
 
-impl LaunchLimits {
-    /// First thing of all.
-    pub fn step_back() {
-        // The daemon and the runner must get the processor whatever the agent does with it. A session has a share of its
-        // own where the kernel groups by sessions (`sched(7)`, autogroup): there its weight is what counts.
-        let _ = rustix::process::nice(NICENESS);
-        let _ = std::fs::write("/proc/self/autogroup", NICENESS.to_string());
-    }
-
-    /// Last thing before the agent: from here on they hold.
-    ///
-    /// # Errors
-    /// Where the system refuses.
-    pub fn apply(&self) -> std::io::Result<()> {
-        self.rlimits.apply()
-    }
+/// What the launch stage does first of all: the daemon and the runner must get the processor whatever the agent does with
+/// it. A session has a share of its own where the kernel groups by sessions (`sched(7)`, autogroup): there its weight is what
+/// counts.
+pub fn step_back() {
+    let _ = rustix::process::nice(NICENESS);
+    let _ = std::fs::write("/proc/self/autogroup", NICENESS.to_string());
 }
 
 /// Whether a tree that hit this limit is ended without grace: while it is asked, it takes more of what others need.

@@ -91,7 +91,7 @@ impl Watchdog {
         }
     }
 
-    /// Whether the tree is in its group: it enters by itself, and until it has, the group's figures say nothing.
+    /// Whether the tree is in its group: the kernel may have refused to move it, and then the group's figures say nothing.
     pub fn is_in_group(&mut self, group: Option<&Group>) -> bool {
         self.in_group = self.in_group
             || group.is_some_and(|group| group.is_populated() || group.cpu_time().is_some_and(|used| !used.is_zero()));

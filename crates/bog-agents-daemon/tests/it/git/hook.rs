@@ -114,17 +114,23 @@ fn caused(daemon: &Daemon, job: &str) -> Value {
     fires[0]["cause"].clone()
 }
 
+/// A repository with its hook, a job that follows it, and another's run with its fire.
+fn with_a_pusher(home: &Home, repos: &Repos) -> (Daemon, String, Value) {
+    install(home, &[repos.bare.to_str().unwrap()]);
+    home.job("pusher", "agent: {command: ['true']}\n");
+    repos.job(home, "j", "");
+    let daemon = home.start();
+    seen(home, 1);
+    let run = daemon.fire("pusher");
+    let fire = daemon.list("/fires?job=pusher")[0]["id"].clone();
+    (daemon, run, fire)
+}
+
 #[test]
 fn the_push_of_a_run_says_whose_it_is() {
     let home = Home::new();
     let repos = Repos::new(&home);
-    install(&home, &[repos.bare.to_str().unwrap()]);
-    home.job("pusher", "agent: {command: ['true']}\n");
-    repos.job(&home, "j", "");
-    let daemon = home.start();
-    seen(&home, 1);
-    let run = daemon.fire("pusher");
-    let fire = daemon.list("/fires?job=pusher")[0]["id"].clone();
+    let (daemon, run, fire) = with_a_pusher(&home, &repos);
     repos.commit("file", "second");
     let push =
         command(&repos.clone).env("BOG_RUN_ID", &run).args(["push", "--quiet", "origin", "main"]).output().unwrap();
@@ -136,14 +142,8 @@ fn the_push_of_a_run_says_whose_it_is() {
 fn what_a_hook_told_counts_though_it_takes_a_second_look() {
     let home = Home::new();
     let repos = Repos::new(&home);
-    install(&home, &[repos.bare.to_str().unwrap()]);
     git(&repos.bare, &["config", "receive.denyDeleteCurrent", "ignore"]);
-    home.job("pusher", "agent: {command: ['true']}\n");
-    repos.job(&home, "j", "");
-    let daemon = home.start();
-    seen(&home, 1);
-    let run = daemon.fire("pusher");
-    let fire = daemon.list("/fires?job=pusher")[0]["id"].clone();
+    let (daemon, run, fire) = with_a_pusher(&home, &repos);
     daemon.finished(&run);
     // So long ago that nothing but the hook knows of it. That all is gone is believed at the second look.
     let then = std::time::Instant::now() + std::time::Duration::from_secs(8);
